@@ -1,0 +1,122 @@
+"""Pipeline ``dye``: particles of a stirred drop, traced back by the same sampler as the two models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.diffusion.sampler import Request, Run, SamplerName, run, sample
+from models.dye.denoiser import ExactDenoiser
+from models.dye.shapes import SHAPES, centres
+from models.pipeline import Frame, InputError, SampleSettings, ScheduleSpec, sample_generators
+
+PARTICLES = 1500
+
+
+@dataclass(frozen=True)
+class DyePlan:
+    shape: str
+    means: Tensor  # (K, 2)
+    notes: tuple[str, ...] = ()
+
+
+class DyeView:
+    """Frames as float32 (P, 2) in units of the shape's RMS."""
+
+    def __init__(self, samples: int) -> None:
+        self.samples = samples
+
+    def _array(self, x: Tensor) -> np.ndarray:
+        array = x.float().cpu().numpy()
+        return array[0] if self.samples == 1 else array
+
+    def frame(self, request: Request, denoised: Tensor) -> Frame:
+        return Frame(
+            stage=request.net.name,
+            step=request.step,
+            steps=request.steps,
+            sigma=float(request.sigma[0]),
+            sigma_data=request.net.sigma_data,
+            x=self._array(request.x),
+            denoised=self._array(denoised),
+        )
+
+    def done(self, result: Tensor) -> dict[str, Any]:
+        return {"sample": self._array(result)}
+
+
+class Dye:
+    id = "dye"
+    title = "A drop of dye"
+    defaults = SampleSettings(
+        steps=50, schedule=ScheduleSpec("karras", sigma_max=10.0, sigma_min=0.02, rho=7.0)
+    )
+    bounds: Mapping[str, tuple[float, float]] = {
+        "steps": (1, 400),
+        "samples": (1, 4),
+        "guidance_scale": (1, 1),
+        "sigma_max": (0.01, 1000),
+        "sigma_min": (0.0001, 100),
+        "rho": (1, 20),
+        "gamma_0": (0, 2),
+        "gamma_min": (0, 1000),
+        "noise_scale": (0, 2),
+        "step_scale": (0.5, 2),
+    }
+    samplers: tuple[SamplerName, ...] = ("euler", "heun", "ancestral", "af3")
+    examples = tuple({"label": name, "input": {"shape": name}} for name in SHAPES)
+    checkpoints: Mapping[str, str] = {}
+
+    def __init__(self) -> None:
+        self.net = ExactDenoiser()
+
+    def parse(self, input: Mapping[str, Any]) -> DyePlan:
+        accepted = f'{{"shape": one of {", ".join(SHAPES)}}}'
+        unknown = set(input) - {"shape"}
+        if unknown:
+            raise InputError(f"input.{min(unknown)}", "is not an input of dye", accepted)
+        shape = input.get("shape", "drop")
+        if not isinstance(shape, str) or shape not in SHAPES:
+            raise InputError("input.shape", "is not a shape this drop knows", ", ".join(SHAPES))
+        return DyePlan(shape, centres(shape))
+
+    def start(self, plan: DyePlan, settings: SampleSettings) -> dict[str, Any]:
+        schedule = settings.build_schedule(self.net.sigma_data)
+        return {
+            "stages": [
+                {
+                    "name": self.net.name,
+                    "sigma_data": self.net.sigma_data,
+                    "sigmas": schedule.sigmas.tolist(),
+                    "unit": "drop sizes",
+                }
+            ],
+            "notes": list(plan.notes),
+            "particles": PARTICLES,
+        }
+
+    def run(self, plan: DyePlan, settings: SampleSettings) -> Run[Tensor]:
+        return (
+            yield from sample(
+                self.net,
+                (PARTICLES, 2),
+                settings.build_schedule(self.net.sigma_data),
+                sample_generators(settings.seed, settings.samples),
+                cond=(plan.shape, plan.means),
+                sampler=settings.sampler,
+                noise_scale=settings.noise_scale,
+                step_scale=settings.step_scale,
+            )
+        )
+
+    def view(self, plan: DyePlan, settings: SampleSettings) -> DyeView:
+        return DyeView(settings.samples)
+
+    def warm_up(self) -> None:
+        with torch.inference_mode():
+            run(self.run(self.parse({}), SampleSettings(steps=2, schedule=self.defaults.schedule)))

@@ -1,0 +1,1 @@
+"""Measurements: what the models do, as JSON that cards and pages show."""

@@ -1,0 +1,177 @@
+"""What a pipeline is: text or molecule in, a generator of requests out, and a view of its frames.
+
+A pipeline composes samplers (``yield from``); it neither knows a web server nor runs a network itself.
+The application reads its settings and examples, parses input through it, drives :meth:`Pipeline.run`
+and shows every answered request through one :class:`View`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.diffusion.sampler import Request, Run, SamplerName
+from models.diffusion.schedule import (
+    Schedule,
+    af3_churn,
+    cosine,
+    explicit,
+    karras,
+    linear,
+    without_churn,
+)
+
+SCHEDULE_KINDS = ("karras", "af3", "cosine", "linear", "explicit")
+
+
+class InputError(ValueError):
+    """Something a visitor typed cannot be used.
+
+    field: dotted path as the client sent it, for example ``input.prompt`` or ``settings.steps``;
+    message: what is wrong with it; accepted: what would have been accepted.
+    """
+
+    def __init__(self, field: str, message: str, accepted: str) -> None:
+        super().__init__(f"{field}: {message} (accepted: {accepted})")
+        self.field = field
+        self.message = message
+        self.accepted = accepted
+
+
+@dataclass(frozen=True)
+class ScheduleSpec:
+    """A schedule as settings name it. Levels are in the native units of the stage (A or pixel RMS).
+
+    ``af3`` is the Karras ramp with the published ends taken relative to the stage's own sigma_data
+    (160 and 0.0004 times), so it ignores sigma_max, sigma_min and rho. ``explicit`` needs ``sigmas``.
+    """
+
+    kind: str = "karras"
+    sigma_max: float = 80.0
+    sigma_min: float = 0.002
+    rho: float = 7.0
+    sigmas: tuple[float, ...] | None = None
+
+    def levels(self, steps: int, sigma_data: float) -> Tensor:
+        """-> (steps + 1,) float64 ending in 0. Raises ValueError when the numbers make no schedule."""
+        if self.kind == "explicit":
+            if self.sigmas is None:
+                raise ValueError("an explicit schedule needs sigmas")
+            return explicit(self.sigmas)
+        if self.kind == "af3":
+            return karras(steps, 4e-4 * sigma_data, 160.0 * sigma_data, 7.0)
+        if self.kind == "karras":
+            return karras(steps, self.sigma_min, self.sigma_max, self.rho)
+        if self.kind == "cosine":
+            return cosine(steps, self.sigma_min, self.sigma_max)
+        if self.kind == "linear":
+            return linear(steps, self.sigma_min, self.sigma_max)
+        raise ValueError(
+            f"unknown schedule {self.kind!r}, choose one of {', '.join(SCHEDULE_KINDS)}"
+        )
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """Every setting of a run, resolved. ``gamma_0``/``gamma_min`` are AF3's churn (0 turns it off)."""
+
+    seed: int = 0
+    steps: int = 20
+    samples: int = 1
+    guidance_scale: float = 1.0
+    sampler: SamplerName = "euler"
+    schedule: ScheduleSpec = field(default_factory=ScheduleSpec)
+    gamma_0: float = 0.0
+    gamma_min: float = 0.0
+    noise_scale: float = 1.0
+    step_scale: float = 1.0
+
+    def build_schedule(self, sigma_data: float) -> Schedule:
+        """The main stage's levels and churn. Churn is off for the ``ancestral`` sampler."""
+        levels = self.schedule.levels(self.steps, sigma_data)
+        if self.gamma_0 > 0 and self.sampler != "ancestral":
+            return af3_churn(levels, self.gamma_0, self.gamma_min)
+        return without_churn(levels)
+
+
+def sample_generators(seed: int, samples: int, stream: int = 0) -> list[torch.Generator]:
+    """One ``torch.Generator`` per sample. Sample k of a seed is the same however many are drawn and
+    whoever shares the batch; ``stream`` separates the stages of one pipeline."""
+    seeds = [
+        np.random.SeedSequence([seed, stream, k]).generate_state(1, np.uint64)[0]
+        for k in range(samples)
+    ]
+    return [torch.Generator().manual_seed(int(s) & (2**63 - 1)) for s in seeds]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a run. x, denoised: presentable arrays of equal shape (see the HTTP contract);
+    a leading samples axis only when there are several."""
+
+    stage: str
+    step: int
+    steps: int
+    sigma: float
+    sigma_data: float
+    x: np.ndarray
+    denoised: np.ndarray
+
+    @property
+    def log_snr(self) -> float:
+        """ln(signal variance / noise variance); +inf never occurs, frames have sigma > 0."""
+        return 2 * math.log(self.sigma_data / self.sigma)
+
+
+class View(Protocol):
+    """Turns answered requests into frames; one per run, sees every frame request once and in order."""
+
+    def frame(self, request: Request, denoised: Tensor) -> Frame: ...
+
+    def done(self, result: Any) -> dict[str, Any]:
+        """Data of the ``done`` event: ``sample`` (array), ``settling`` (curves), scores, notes.
+        Values are JSON-able or numpy arrays."""
+        ...
+
+
+class Plan(Protocol):
+    """A parsed input, immutable. ``notes`` are sentences for the visitor: words that were not
+    understood, a size beyond the trained range."""
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+
+class Pipeline(Protocol):
+    """See the module docstring. Construction loads checkpoints and raises CheckpointError."""
+
+    id: str
+    title: str
+    defaults: SampleSettings
+    bounds: Mapping[str, tuple[float, float]]  # inclusive, per numeric setting
+    samplers: tuple[SamplerName, ...]
+    examples: tuple[Mapping[str, Any], ...]  # {"label", "input", ...}; first one is shown first
+    checkpoints: Mapping[str, str]  # file name -> fingerprint
+
+    def parse(self, input: Mapping[str, Any]) -> Any:
+        """-> Plan. Raises InputError with a field path below ``input.``"""
+        ...
+
+    def start(self, plan: Any, settings: SampleSettings) -> dict[str, Any]:
+        """Data of the ``start`` event: ``stages`` [{name, sigma_data, sigmas, unit}], ``notes`` and, for
+        molecules, ``atoms``, ``bonds``, ``chains``. Raises InputError for settings that do not fit."""
+        ...
+
+    def run(self, plan: Any, settings: SampleSettings) -> Run[Any]: ...
+
+    def view(self, plan: Any, settings: SampleSettings) -> View: ...
+
+    def warm_up(self) -> None:
+        """One small forward per network and common shape, so that the first visitor does not wait."""
+        ...
