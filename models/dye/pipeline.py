@@ -13,6 +13,7 @@ from torch import Tensor
 from models.diffusion.sampler import Request, Run, SamplerName, run, sample
 from models.dye.denoiser import ExactDenoiser
 from models.dye.shapes import SHAPES, centres
+from models.evaluation.settling import Trace, particle_settling
 from models.pipeline import Frame, InputError, SampleSettings, ScheduleSpec, sample_generators
 
 PARTICLES = 1500
@@ -30,24 +31,32 @@ class DyeView:
 
     def __init__(self, samples: int) -> None:
         self.samples = samples
+        self.traces: list[Trace] = []
 
     def _array(self, x: Tensor) -> np.ndarray:
         array = x.float().cpu().numpy()
         return array[0] if self.samples == 1 else array
 
     def frame(self, request: Request, denoised: Tensor) -> Frame:
+        net, sigma = request.net, float(request.sigma[0])
+        first = denoised[0].float().cpu().numpy()
+        self.traces.append(Trace(net.name, request.step, sigma / net.sigma_data, first))
         return Frame(
-            stage=request.net.name,
+            stage=net.name,
             step=request.step,
             steps=request.steps,
-            sigma=float(request.sigma[0]),
-            sigma_data=request.net.sigma_data,
+            sigma=sigma,
+            sigma_data=net.sigma_data,
             x=self._array(request.x),
             denoised=self._array(denoised),
         )
 
     def done(self, result: Tensor) -> dict[str, Any]:
-        return {"sample": self._array(result)}
+        final = result[0].float().cpu().numpy()
+        return {
+            "sample": self._array(result),
+            "settling": particle_settling(self.traces, final),
+        }
 
 
 class Dye:

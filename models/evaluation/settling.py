@@ -151,5 +151,31 @@ def molecule_settling(
     return _curves(frames, bands)
 
 
+def particle_settling(frames: Sequence[Trace], final: np.ndarray) -> dict[str, Any]:
+    """Curves for a cloud of particles: distances between distant and between close ones.
+
+    frames: denoised (P, 2); final: (P, 2). 2,000 random pairs are split at the median distance into the
+    drop's layout and its parts; the third curve is every particle's own position.
+    """
+    pairs = np.random.default_rng(0).integers(0, len(final), (2000, 2))
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    true = _lengths(final, pairs)
+    far = true >= np.median(true)
+
+    def error(frame: Trace, chosen: np.ndarray) -> float:
+        return float(np.sqrt(np.mean((_lengths(frame.denoised, pairs) - true)[chosen] ** 2)))
+
+    positions = [float(np.sqrt(np.mean((frame.denoised - final) ** 2))) for frame in frames]
+    unit = "drop sizes"
+    return _curves(
+        frames,
+        [
+            ("far", "far particles", unit, np.asarray([error(f, far) for f in frames])),
+            ("near", "near particles", unit, np.asarray([error(f, ~far) for f in frames])),
+            ("position", "single positions", unit, np.asarray(positions)),
+        ],
+    )
+
+
 def _lengths(positions: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     return np.linalg.norm(positions[pairs[:, 0]] - positions[pairs[:, 1]], axis=-1)
