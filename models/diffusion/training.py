@@ -120,6 +120,7 @@ def fit(
         ],
         lr=config.lr,
         betas=config.betas,
+        fused=True,  # one pass over each tensor: several times faster on a CPU
     )
     ema = Ema(module, config.ema)
     step, spent = 0, 0.0
