@@ -1,0 +1,10 @@
+"""The web application: visitors' runs over HTTP, computed together by one engine.
+
+Imports ``models``; nothing in ``models`` imports this.
+"""
+
+import os
+
+# Read once, when torch loads its OpenMP. A spinning pool beside a web server made steps ten times
+# slower on two cores; a passive one lets the event loop have the core.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -1,0 +1,79 @@
+"""The application factory: ``uvicorn --factory app.main:create_app``, or ``python -m app``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from app import api, pages, streaming
+from app.engine import Full
+from app.headers import SECURITY, Headers
+from app.pipelines import Pipelines, Unavailable
+from app.schemas import BadRequest
+from app.services import Services
+from app.settings import Settings
+
+ROUTERS = (pages.router, api.router, streaming.router)
+DESCRIPTION = (
+    "Two generative models, a tiny DALL·E 2 and a tiny AlphaFold 3, on one diffusion core."
+)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """The engine runs and the pipelines load beside the first requests, which are told to wait."""
+    services: Services = app.state.services
+    services.engine.start()
+    loading = asyncio.create_task(asyncio.to_thread(services.pipelines.load))
+    yield
+    services.runs.cancel_all("the server is shutting down")
+    await asyncio.to_thread(services.engine.stop)
+    await loading
+
+
+def create_app(settings: Settings | None = None, pipelines: Pipelines | None = None) -> FastAPI:
+    """Builds the application. Raises pydantic.ValidationError or ValueError for bad settings."""
+    settings = settings or Settings()
+    pipelines = pipelines or Pipelines.named(settings.pipelines)
+    app = FastAPI(
+        title="Twofold", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    app.state.services = Services.build(settings, pipelines)
+    for router in ROUTERS:
+        app.include_router(router)
+    pages.mount_static(app)
+    app.add_middleware(Headers)
+    for kind in (BadRequest, Full, Unavailable):
+        app.add_exception_handler(kind, api.refuse)
+    app.add_exception_handler(StarletteHTTPException, _http_error)
+    app.add_exception_handler(Exception, _crash)
+    return app
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """404 and 405 of the router, in our shape; Allow names the methods of all routes of the path."""
+    assert isinstance(error, StarletteHTTPException)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_methods(request.url.path))
+    return await api.refuse(request, HTTPException(error.status_code, error.detail, headers))
+
+
+def _methods(path: str) -> list[str]:
+    routes = [route for router in ROUTERS for route in router.routes]
+    found = [
+        r.methods or () for r in routes if isinstance(r, APIRoute) and r.path_regex.match(path)
+    ]
+    return sorted(set().union(*found)) or ["GET", "HEAD"]  # static files know only these
+
+
+async def _crash(request: Request, error: Exception) -> Response:
+    """Starlette answers a crash outside of all middleware, so the headers are added by hand."""
+    response = await api.refuse(request, error)
+    response.headers.update(SECURITY)
+    return response

@@ -1,0 +1,108 @@
+"""Which pipelines there are, and whether each can be used."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from models.checkpoint import CheckpointError
+from models.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
+
+PIPELINES = {
+    "dalle2": "models.dalle2.pipeline:Dalle2",
+    "alphafold3": "models.alphafold3.pipeline:AlphaFold3",
+    "dye": "models.dye.pipeline:Dye",
+}
+
+
+class Unavailable(Exception):
+    """A known pipeline that cannot run; ``loading`` if it soon can."""
+
+    def __init__(self, id: str, reason: str, loading: bool) -> None:
+        super().__init__(f"{id} is not available: {reason}")
+        self.id = id
+        self.reason = reason
+        self.loading = loading
+
+
+class Pipelines:
+    """Loads and warms up each pipeline on its own, so that one broken checkpoint leaves the others
+    working. Values of ``table`` are "module:Class" or ready objects."""
+
+    def __init__(self, table: Mapping[str, str | Pipeline]) -> None:
+        self._table = dict(table)
+        self._ready: dict[str, Pipeline] = {}
+        self._broken: dict[str, str] = {}
+        self._loaded = threading.Event()
+
+    @classmethod
+    def named(cls, ids: Sequence[str]) -> Pipelines:
+        """The shipped pipelines with these ids. Raises ValueError for an unknown one."""
+        unknown = set(ids) - set(PIPELINES)
+        if unknown:
+            raise ValueError(
+                f"unknown pipeline {min(unknown)!r}, choose from {', '.join(PIPELINES)}"
+            )
+        return cls({id: PIPELINES[id] for id in ids})
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(self._table)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether loading has ended, well or not."""
+        return self._loaded.is_set()
+
+    def wait(self) -> None:
+        """Returns when loading has ended."""
+        self._loaded.wait()
+
+    def load(self) -> None:
+        """Loads everything, one after the other; takes seconds."""
+        for id, entry in self._table.items():
+            try:
+                pipeline = self._construct(entry) if isinstance(entry, str) else entry
+                pipeline.warm_up()
+            except CheckpointError as error:
+                self._broken[id] = str(error)
+                log.error("pipeline=%s is off: %s", id, error)
+            except Exception as error:
+                # Whatever is wrong with one pipeline must not take the others down.
+                self._broken[id] = f"it could not be loaded ({type(error).__name__}: {error})"
+                log.exception("pipeline=%s is off", id)
+            else:
+                self._ready[id] = pipeline
+                log.info("pipeline=%s is ready", id)
+        self._loaded.set()
+
+    @staticmethod
+    def _construct(entry: str) -> Pipeline:
+        module, name = entry.split(":")
+        pipeline: Pipeline = getattr(importlib.import_module(module), name)()
+        return pipeline
+
+    def get(self, id: str) -> Pipeline:
+        """Raises KeyError for an unknown id and Unavailable for one that cannot run."""
+        if id in self._ready:
+            return self._ready[id]
+        if id in self._table:
+            reason = self._broken.get(id)
+            raise Unavailable(id, reason or "it is still loading", loading=reason is None)
+        raise KeyError(id)
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """-> {id: {"ready": bool, "reason"?: str}}"""
+        status: dict[str, dict[str, Any]] = {}
+        for id in self._table:
+            try:
+                self.get(id)
+                status[id] = {"ready": True}
+            except Unavailable as error:
+                status[id] = {"ready": False, "reason": error.reason}
+        return status

@@ -1,0 +1,297 @@
+"""Runs: what one visitor asked for, its log of encoded events, and who is watching.
+
+A run's events are encoded once, in the engine's thread, and appended to a log that only grows. Every
+viewer walks the log at its own pace: a late viewer, a reconnecting one (Last-Event-ID) and an export
+read the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from app import wire
+from app.engine import Engine, Job
+from app.metrics import Metrics
+from app.settings import Settings
+from models.diffusion.sampler import Request
+from models.pipeline import InputError, Pipeline, SampleSettings
+
+log = logging.getLogger(__name__)
+
+State = Literal["queued", "running", "done", "cancelled", "failed"]
+
+
+class Run:
+    """The record of one run; also the engine's :class:`~app.engine.Client` for it.
+
+    ``log`` is written by the engine's thread only and read from the event loop; ``closed`` turns true
+    after the last event is in it.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        plan: Any,
+        input: Mapping[str, Any],
+        settings: SampleSettings,
+        start: Mapping[str, Any],
+        max_frames: int,
+        notify: Callable[[Run], None],
+    ) -> None:
+        self.id = secrets.token_urlsafe(16)
+        self.pipeline = pipeline
+        self.input = dict(input)
+        self.settings = settings
+        self.state: State = "queued"
+        self.closed = False
+        self.log: list[bytes] = []
+        self.size = 0  # bytes in the log
+        self.created = time.time()
+        self.viewers = 0
+        self.timer: asyncio.TimerHandle | None = None
+        self.job = Job(pipeline.run(plan, settings), self, rows=settings.samples)
+        self._view = pipeline.view(plan, settings)
+        self._max_frames = max_frames
+        self._notify = notify
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._begun = time.perf_counter()
+        self._queued_s: float | None = None
+        self._first_frame_s: float | None = None
+        self._total_s: float | None = None
+        self._append("start", wire.encode(start))
+
+    @property
+    def timings(self) -> dict[str, float | None]:
+        """Seconds since the run was asked for, and how the engine spent them: ``forward_s`` in the
+        forwards that answered it, ``outside_forward_s`` in its sampler steps and pictures."""
+        seconds = {
+            "queued_s": self._queued_s,
+            "first_frame_s": self._first_frame_s,
+            "total_s": self._total_s,
+            "forward_s": self.job.forward_s,
+            "outside_forward_s": self.job.outside_s,
+        }
+        return {key: None if value is None else round(value, 6) for key, value in seconds.items()}
+
+    def events(self) -> list[dict[str, Any]]:
+        """The log decoded: [{"id", "event", "data"}]."""
+        return [wire.parse_event(block) for block in list(self.log)]
+
+    # -- called by the engine, in its thread -----------------------------------------------------
+
+    def started(self) -> None:
+        self.state = "running"
+        self._queued_s = self._elapsed()
+
+    def answered(self, request: Request, answer: Any) -> None:
+        if isinstance(answer, Tensor) and not torch.isfinite(answer).all():
+            raise wire.NotFinite(f"the {request.net.name} network's answer is not finite")
+        if not request.frame:
+            return
+        frame = self._view.frame(request, answer)  # sees every frame, also those not streamed
+        stride = -(-frame.steps // self._max_frames)
+        if frame.step % stride and frame.step != frame.steps - 1:
+            return
+        data = wire.frame_data(frame)
+        if self._first_frame_s is None:
+            self._first_frame_s = self._elapsed()
+        self._append("frame", data)
+
+    def finished(self, result: Any) -> None:
+        start = time.perf_counter()
+        data = wire.encode(self._view.done(result))
+        self.job.outside_s += time.perf_counter() - start
+        self._close("done", "done", {**data, "timings": self._final_timings()})
+
+    def failed(self, error: Exception) -> None:
+        if isinstance(error, (InputError, wire.NotFinite)):
+            message = str(error)
+        else:
+            message = f"the computation failed ({type(error).__name__})"
+        log.error("run=%s failed", self.id, exc_info=error)
+        self._close("failed", "error", {"message": message, "state": "failed"})
+
+    def cancelled(self, reason: str) -> None:
+        self._close("cancelled", "error", {"message": reason, "state": "cancelled"})
+
+    def _elapsed(self) -> float:
+        return time.perf_counter() - self._begun
+
+    def _final_timings(self) -> dict[str, float | None]:
+        self._total_s = self._elapsed()
+        return self.timings
+
+    def _close(self, state: State, event: str, data: Mapping[str, Any]) -> None:
+        self._total_s = self._total_s or self._elapsed()
+        self.state = state
+        self._append(event, data)
+        self.closed = True
+        self._notify(self)  # once more: whoever saw the last event before ``closed`` sleeps
+
+    def _append(self, event: str, data: Mapping[str, Any]) -> None:
+        block = wire.event_bytes(len(self.log), event, data)
+        self.size += len(block)
+        self.log.append(block)
+        self._notify(self)
+
+    # -- called in the event loop ----------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Lets every follower look at the log again."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+
+    async def follow(self, after: int = -1) -> AsyncIterator[bytes]:
+        """The events with ids above ``after``, as they come, until the run has closed."""
+        position = max(0, after + 1)
+        while True:
+            closed = self.closed  # read before the log: a closed log is complete
+            while position < len(self.log):
+                yield self.log[position]
+                position += 1
+            if closed:
+                return
+            # What is appended from here on is followed by a wake in this loop, hence after the waiter
+            # is in the set.
+            if position == len(self.log) and not self.closed:
+                waiter = asyncio.get_running_loop().create_future()
+                self._waiters.add(waiter)
+                try:
+                    await waiter
+                finally:
+                    self._waiters.discard(waiter)
+
+
+class Runs:
+    """All runs of the application. Lives in the event loop; finished runs are kept as long as count,
+    bytes and age allow, the least recently used go first."""
+
+    def __init__(self, engine: Engine, settings: Settings, metrics: Metrics) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._metrics = metrics
+        self._runs: dict[str, Run] = {}  # least recently used first
+        self._news: deque[Run] = deque()  # runs whose log grew since the loop last looked
+        self._looking = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def create(
+        self,
+        pipeline: Pipeline,
+        plan: Any,
+        input: Mapping[str, Any],
+        settings: SampleSettings,
+        start: Mapping[str, Any],
+    ) -> Run:
+        """Admits a run. Raises engine.Full."""
+        self._loop = asyncio.get_running_loop()
+        max_frames = self._settings.max_frames
+        run = Run(pipeline, plan, input, settings, start, max_frames, self._notify)
+        self._engine.submit(run.job)
+        self._runs[run.id] = run
+        self._cancel_later(run, self._settings.unclaimed_s, "nobody came to see this run")
+        log.info("run=%s pipeline=%s admitted samples=%d", run.id, pipeline.id, settings.samples)
+        return run
+
+    def get(self, id: str) -> Run | None:
+        """The run, which counts as a use of it."""
+        self._evict()
+        run = self._runs.pop(id, None)
+        if run is not None:
+            self._runs[id] = run
+            if run.viewers == 0 and not run.closed:
+                self._cancel_later(run, self._settings.unclaimed_s, "nobody came to see this run")
+        return run
+
+    def cancel(self, run: Run, reason: str) -> None:
+        """The engine stops computing it at the next tick."""
+        if not run.closed:
+            self._engine.cancel(run.job, reason)
+
+    def cancel_all(self, reason: str) -> None:
+        """For the shutdown: every stream gets its last event."""
+        for run in self._runs.values():
+            self.cancel(run, reason)
+
+    async def watch(self, run: Run, after: int = -1) -> AsyncIterator[bytes]:
+        """:meth:`Run.follow` for a viewer. When the last viewer has gone, the run is cancelled after
+        ``grace_s``, so that a dropped connection can come back and an abandoned page costs nothing."""
+        run.viewers += 1
+        self._metrics.streams.inc()
+        self._stop_timer(run)
+        try:
+            async for block in run.follow(after):
+                yield block
+        finally:
+            self._metrics.streams.dec()
+            run.viewers -= 1
+            if run.viewers == 0 and not run.closed:
+                self._cancel_later(run, self._settings.grace_s, "the last viewer has left")
+
+    def _cancel_later(self, run: Run, seconds: float, reason: str) -> None:
+        self._stop_timer(run)
+        loop = asyncio.get_running_loop()
+        run.timer = loop.call_later(seconds, self.cancel, run, reason)
+
+    @staticmethod
+    def _stop_timer(run: Run) -> None:
+        if run.timer is not None:
+            run.timer.cancel()
+            run.timer = None
+
+    def _notify(self, run: Run) -> None:
+        """Called in any thread. A tick that brings news of many runs wakes the event loop once."""
+        self._news.append(run)
+        if not self._looking and self._loop is not None:
+            self._looking = True
+            try:
+                self._loop.call_soon_threadsafe(self._look)
+            except RuntimeError:  # the loop is closed: nobody is left to tell
+                log.debug("run=%s went on after the event loop", run.id)
+
+    def _look(self) -> None:
+        self._looking = False  # first: what comes while this runs must schedule another look
+        while self._news:
+            run = self._news.popleft()
+            run.wake()
+            if run.closed and run.id not in self._counted:
+                self._closed(run)
+
+    def _closed(self, run: Run) -> None:
+        self._stop_timer(run)
+        timings = run.timings
+        self._metrics.runs.labels(run.pipeline.id, run.state).inc()
+        if timings["first_frame_s"] is not None:
+            self._metrics.first_frame.labels(run.pipeline.id).observe(timings["first_frame_s"])
+        log.info(
+            "run=%s pipeline=%s %s total_s=%s forward_s=%s",
+            run.id,
+            run.pipeline.id,
+            run.state,
+            timings["total_s"],
+            timings["forward_s"],
+        )
+        self._evict()
+
+    def _evict(self) -> None:
+        """Forgets finished runs beyond the limits; a run with viewers stays."""
+        settings = self._settings
+        done = [run for run in self._runs.values() if run.closed and run.viewers == 0]
+        count, size = len(done), sum(run.size for run in done)
+        oldest = time.time() - settings.keep_s
+        for run in done:
+            too_many = count > settings.keep_runs or size > settings.keep_bytes
+            if too_many or run.created < oldest:
+                del self._runs[run.id]
+                count, size = count - 1, size - run.size

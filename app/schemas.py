@@ -1,0 +1,313 @@
+"""What a client may send, and how it becomes a pipeline's resolved settings.
+
+Every refusal is a :class:`Problem`: the field as a dotted path, what is wrong, what would be accepted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from models.diffusion.schedule import MAX_STEPS, without_churn
+from models.pipeline import InputError, Pipeline, SampleSettings, ScheduleSpec
+
+SEED_MAX = 2**32 - 1
+
+DESCRIPTIONS = {
+    "seed": "start of the random numbers; the same seed draws the same picture",
+    "steps": "noise levels of the main stage",
+    "samples": "pictures drawn side by side, each from its own seed",
+    "guidance_scale": "how strongly the condition pulls; 1 is the model itself",
+    "sampler": "how a step is made",
+    "schedule.kind": "how the noise levels are spaced",
+    "schedule.sigma_max": "first noise level, in the units of the data",
+    "schedule.sigma_min": "last noise level before 0",
+    "schedule.rho": "bend of the karras schedule",
+    "schedule.sigmas": "noise levels drawn by hand, falling; a final 0 is added",
+    "gamma_0": "churn: share of fresh noise before a step",
+    "gamma_min": "churn only above this noise level",
+    "noise_scale": "factor on all fresh noise",
+    "step_scale": "factor on every step; 1 is unbiased",
+}
+
+
+class Problem(BaseModel):
+    """One thing that is wrong with a request."""
+
+    field: str = Field(examples=["settings.steps"])
+    message: str = Field(examples=["must be at most 400"])
+    accepted: str = Field(examples=["a whole number from 1 to 400"])
+
+
+class Problems(BaseModel):
+    """The body of every 4xx answer."""
+
+    detail: list[Problem]
+
+
+class BadRequest(Exception):
+    """A request that cannot be used; becomes a 422 (or ``status``) with ``problems``."""
+
+    def __init__(self, problems: Iterable[Problem], status: int = 422) -> None:
+        self.problems = list(problems)
+        self.status = status
+        super().__init__("; ".join(f"{p.field}: {p.message}" for p in self.problems))
+
+    @classmethod
+    def one(cls, field: str, message: str, accepted: str, status: int = 422) -> BadRequest:
+        return cls([Problem(field=field, message=message, accepted=accepted)], status)
+
+    @classmethod
+    def from_input_error(cls, error: InputError) -> BadRequest:
+        return cls.one(error.field, error.message, error.accepted)
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class ScheduleIn(Strict):
+    """Noise levels. Give ``sigmas`` for a schedule drawn by hand, the others for a formula."""
+
+    kind: Literal["karras", "af3", "cosine", "linear", "explicit"] | None = None
+    sigma_max: float | None = None
+    sigma_min: float | None = None
+    rho: float | None = None
+    sigmas: list[float] | None = Field(default=None, min_length=1, max_length=MAX_STEPS + 1)
+
+
+class SettingsIn(Strict):
+    """Settings to change; everything left out gets the pipeline's default, the seed a random one."""
+
+    seed: int | None = Field(default=None, ge=0, le=SEED_MAX)
+    steps: int | None = None
+    samples: int | None = None
+    guidance_scale: float | None = None
+    sampler: Literal["euler", "heun", "ancestral", "af3"] | None = None
+    schedule: ScheduleIn | None = None
+    gamma_0: float | None = None
+    gamma_min: float | None = None
+    noise_scale: float | None = None
+    step_scale: float | None = None
+
+
+class RunIn(Strict):
+    """What ``POST /api/runs`` takes."""
+
+    pipeline: str = Field(max_length=64, examples=["dalle2"])
+    input: dict[str, Any] = Field(examples=[{"prompt": "a green elephant on a pink background"}])
+    settings: SettingsIn | None = None
+
+
+class RunOut(BaseModel):
+    """A run that was admitted: where its events are, and every setting resolved."""
+
+    id: str
+    events: str
+    settings: dict[str, Any]
+    notes: list[str]
+
+
+class RunState(BaseModel):
+    """Where a run stands. Timings are seconds; null until they are known."""
+
+    id: str
+    pipeline: str
+    state: Literal["queued", "running", "done", "cancelled", "failed"]
+    settings: dict[str, Any]
+    timings: dict[str, float | None]
+    events: int
+
+
+def parse_run(body: bytes) -> RunIn:
+    """The request body as a RunIn. Raises BadRequest."""
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
+        raise BadRequest.one("body", f"is not JSON{where}", "a JSON object") from error
+    try:
+        asked = RunIn.model_validate(data)
+    except ValidationError as error:
+        raise BadRequest(_problems(error)) from error
+    try:
+        json.dumps(asked.input, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:  # UnicodeEncodeError is a ValueError
+        raise BadRequest.one(
+            "input", "holds NaN, Infinity, half a character or too many brackets", "plain JSON"
+        ) from error
+    return asked
+
+
+def _problems(error: ValidationError) -> list[Problem]:
+    """pydantic's complaints in our shape; every one says what would be accepted."""
+    problems = []
+    for item in error.errors(include_url=False, include_input=False):
+        path = ".".join(str(part) for part in item["loc"]) or "body"
+        accepted = _accepted(path, item["type"], item.get("ctx", {}))
+        problems.append(Problem(field=path, message=item["msg"], accepted=accepted))
+    return problems
+
+
+def _accepted(path: str, kind: str, context: Mapping[str, Any]) -> str:
+    if kind == "extra_forbidden":
+        parent, _, _ = path.rpartition(".")
+        models: dict[str, type[Strict]] = {
+            "": RunIn,
+            "settings": SettingsIn,
+            "settings.schedule": ScheduleIn,
+        }
+        model = models.get(parent)
+        return f"one of {', '.join(model.model_fields)}" if model else "nothing of that name"
+    if kind == "literal_error":
+        return f"one of {context['expected']}"
+    if path == "settings.seed":
+        return f"a whole number from 0 to {SEED_MAX}"
+    return {
+        "pipeline": "the id of a pipeline, see /api/pipelines",
+        "input": "a JSON object, see the examples in /api/pipelines",
+        "settings": "a JSON object of settings, see /api/pipelines",
+        "settings.steps": "a whole number",
+        "settings.samples": "a whole number",
+        "settings.schedule": "a JSON object with kind, sigma_max, sigma_min, rho or sigmas",
+        "settings.schedule.sigmas": f"a list of 1 to {MAX_STEPS + 1} falling numbers",
+        "body": "a JSON object with pipeline, input and settings",
+    }.get(path, "a finite number")
+
+
+def resolve(pipeline: Pipeline, asked: SettingsIn | None, max_cost: int) -> SampleSettings:
+    """Every setting of a run: what was asked for, else the pipeline's default; a random seed if none
+    was given. Raises BadRequest for what lies outside the pipeline's bounds or makes no schedule."""
+    given = asked or SettingsIn()
+    values = given.model_dump(exclude_none=True, exclude={"schedule"})
+    values.setdefault("seed", secrets.randbits(32))
+    schedule = _schedule(pipeline.defaults.schedule, given.schedule)
+    if schedule.kind == "explicit" and schedule.sigmas is not None:
+        steps = len(schedule.sigmas) - (schedule.sigmas[-1] == 0)
+        if values.setdefault("steps", steps) != steps:
+            raise BadRequest.one(
+                "settings.steps", f"does not fit the {steps} levels of settings.schedule.sigmas",
+                f"{steps}, or leave it out",
+            )  # fmt: skip
+    settings = dataclasses.replace(pipeline.defaults, **values, schedule=schedule)
+    problems = list(_out_of_bounds(pipeline, settings))
+    if problems:
+        raise BadRequest(problems)
+    try:
+        without_churn(schedule.levels(settings.steps, 1.0))
+    except ValueError as error:
+        raise BadRequest.one(
+            "settings.schedule",
+            str(error),
+            "noise levels that fall from sigma_max to sigma_min > 0",
+        ) from error
+    if settings.steps * settings.samples > max_cost:
+        raise BadRequest.one(
+            "settings.steps", f"times samples is {settings.steps * settings.samples}, too much",
+            f"steps x samples up to {max_cost}",
+        )  # fmt: skip
+    return settings
+
+
+def _schedule(default: ScheduleSpec, given: ScheduleIn | None) -> ScheduleSpec:
+    if given is None:
+        return default
+    values = given.model_dump(exclude_none=True)
+    if "sigmas" in values:
+        values["sigmas"] = tuple(values["sigmas"])
+        if values.setdefault("kind", "explicit") != "explicit":
+            raise BadRequest.one(
+                "settings.schedule.sigmas",
+                "are only used by the explicit schedule",
+                'kind "explicit"',
+            )
+    elif values.get("kind") == "explicit":
+        raise BadRequest.one(
+            "settings.schedule.sigmas", "are missing", "a list of falling noise levels"
+        )
+    return dataclasses.replace(default, **values)
+
+
+def flat(settings: SampleSettings) -> dict[str, Any]:
+    """Settings by dotted name: {"seed": .., "schedule.kind": ..}."""
+    values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
+    schedule = values.pop("schedule")
+    for f in dataclasses.fields(schedule):
+        values[f"schedule.{f.name}"] = getattr(schedule, f.name)
+    return values
+
+
+def _bounds(pipeline: Pipeline, name: str) -> tuple[float, float] | None:
+    return (0, SEED_MAX) if name == "seed" else pipeline.bounds.get(name.removeprefix("schedule."))
+
+
+def _out_of_bounds(pipeline: Pipeline, settings: SampleSettings) -> Iterable[Problem]:
+    for name, value in flat(settings).items():
+        bounds = _bounds(pipeline, name)
+        if bounds is not None and not bounds[0] <= value <= bounds[1]:
+            yield Problem(
+                field=f"settings.{name}",
+                message=f"is {value:g}, outside what {pipeline.id} accepts",
+                accepted=_range(bounds, whole=isinstance(value, int)),
+            )
+    highest = (settings.schedule.sigmas or (0,))[0]
+    bounds = _bounds(pipeline, "schedule.sigma_max")
+    if bounds is not None and highest > bounds[1]:
+        yield Problem(
+            field="settings.schedule.sigmas",
+            message=f"begin at {highest:g}, above what {pipeline.id} accepts",
+            accepted=f"levels up to {bounds[1]:g}",
+        )
+    if settings.sampler not in pipeline.samplers:
+        yield Problem(
+            field="settings.sampler",
+            message=f"{settings.sampler} is not a sampler of {pipeline.id}",
+            accepted=f"one of {', '.join(pipeline.samplers)}",
+        )
+
+
+def _range(bounds: tuple[float, float], whole: bool) -> str:
+    low, high = (f"{b:.12g}" for b in bounds)
+    if low == high:
+        return f"only {low}"
+    return f"a {'whole ' if whole else ''}number from {low} to {high}"
+
+
+def settings_json(settings: SampleSettings) -> dict[str, Any]:
+    """Resolved settings in the shape that a client may send again for the same picture."""
+    values = dataclasses.asdict(settings)
+    schedule = values["schedule"]
+    if schedule["kind"] == "explicit":
+        values["schedule"] = {"kind": "explicit", "sigmas": list(schedule["sigmas"])}
+    else:
+        del schedule["sigmas"]
+    return values
+
+
+def describe(pipeline: Pipeline) -> dict[str, Any]:
+    """A pipeline for ``GET /api/pipelines``."""
+    settings: dict[str, dict[str, Any]] = {}
+    for name, default in flat(pipeline.defaults).items():
+        entry: dict[str, Any] = {"default": default, "description": DESCRIPTIONS[name]}
+        if name == "seed":
+            entry["default"] = None  # a random one
+        if name == "sampler":
+            entry["choices"] = list(pipeline.samplers)
+        elif name == "schedule.kind":
+            entry["choices"] = ["karras", "af3", "cosine", "linear", "explicit"]
+        elif (bounds := _bounds(pipeline, name)) is not None:
+            entry["minimum"], entry["maximum"] = bounds
+        settings[name] = entry
+    return {
+        "id": pipeline.id,
+        "title": pipeline.title,
+        "available": True,
+        "settings": settings,
+        "examples": [dict(example) for example in pipeline.examples],
+        "checkpoints": dict(pipeline.checkpoints),
+    }

@@ -1,0 +1,51 @@
+"""``GET /api/runs/{id}/events``: a run's log as Server-Sent Events."""
+
+from __future__ import annotations
+
+import anyio
+from fastapi import APIRouter, Header, Query, Response
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from app.api import find_run, refusals
+from app.services import Has
+
+router = APIRouter(tags=["runs"])
+
+
+@router.get(
+    "/api/runs/{id}/events",
+    response_class=EventSourceResponse,
+    responses={
+        200: {"description": "start, frame ..., then done or error; ids count up from 0"},
+        204: {"description": "the run has ended and every event was seen: do not reconnect"},
+        **refusals(404),
+    },
+)
+async def events(
+    id: str,
+    services: Has,
+    last_event_id: str | None = Header(None),
+    last_event_id_query: str | None = Query(None, alias="last_event_id"),
+) -> Response:
+    """Streams the run. A client that names the last id it has seen (header Last-Event-ID, which
+    EventSource sends by itself, or ``?last_event_id=``) gets everything after it, without a gap."""
+    run = find_run(services, id)
+    after = _index(last_event_id if last_event_id is not None else last_event_id_query)
+    after = min(after, len(run.log) - 1)
+    if run.closed and after == len(run.log) - 1:
+        return Response(status_code=204)  # tells EventSource to stop reconnecting
+    return EventSourceResponse(
+        services.runs.watch(run, after),
+        headers={"Cache-Control": "no-store"},
+        ping=services.settings.ping_s,
+        ping_message_factory=lambda: ServerSentEvent(comment="ping", sep="\n"),
+        sep="\n",
+        # At shutdown the engine ends every run; this leaves the streams the time to say so.
+        shutdown_event=anyio.Event(),
+        shutdown_grace_period=max(0, services.settings.shutdown_s - 1),
+    )
+
+
+def _index(value: str | None) -> int:
+    """An event id as a client sent it; anything else counts as "nothing seen yet"."""
+    return int(value) if value is not None and value.isascii() and value.isdigit() else -1
