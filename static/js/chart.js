@@ -1,0 +1,124 @@
+/** The one module that touches Plotly: error of the guess against noise, on the player's own axis. */
+
+import { levelOf, positionOf } from "./timeline.js";
+import { knows, t } from "./text.js";
+import { ratioWords, tickLabel } from "./words.js";
+
+const SCRIPT = "/vendor/plotly/plotly.min.js";
+/** Plotly's map library adds an inline style unless an element with this id is there (version 4.1.1). */
+const MAP_STYLE_ID = "9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53";
+const LINES = [{ dash: "solid", width: 3.2 }, { dash: "dash", width: 2 }, { dash: "dot", width: 2 }]; // prettier-ignore
+const MARKS = ["circle", "diamond", "triangle-up"];
+/** Where each curve's name is written: on the curve, at this error. */
+const LABEL_AT = [0.8, 0.55, 0.3];
+
+/** @param {{name: string, label: string}} band */
+export const bandName = ({ name, label }) => (knows(`chart.label.${name}`) ? t(`chart.label.${name}`) : label);
+
+/** @returns {Promise<void>} */
+let loading = null;
+export function loadPlotly() {
+  loading ??= new Promise((resolve, reject) => {
+    const marker = document.createElement("template");
+    marker.id = MAP_STYLE_ID;
+    const script = document.createElement("script");
+    script.src = SCRIPT;
+    script.onload = resolve;
+    script.onerror = () => reject(new Error("plotly.min.js did not load"));
+    document.head.append(marker, script);
+  });
+  return loading;
+}
+
+/**
+ * @typedef {{name: string, accent: string, settling: any}} Row one run with its settling curves
+ */
+export class Chart {
+  /** @param {HTMLElement} element @param {HTMLElement} frame whose edges are the axis' edges */
+  constructor(element, frame) {
+    this.element = element;
+    this.frame = frame;
+    new ResizeObserver(() => this.last && this.draw(...this.last)).observe(frame);
+  }
+
+  /** @param {Row[]} rows @param {import("./timeline.js").Axis} axis @param {number[]} ticks levels */
+  async draw(rows, axis, ticks) {
+    this.last = [rows, axis, ticks];
+    await loadPlotly();
+    if (this.last[0] !== rows) return; // a newer call is under way
+    const style = getComputedStyle(this.element);
+    const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+    const size = Number.parseFloat(style.fontSize) * 0.82;
+    const box = this.frame.getBoundingClientRect();
+    const own = this.element.getBoundingClientRect();
+    const narrow = box.width < 560;
+    const annotations = [];
+    const traces = rows.flatMap(({ name, accent, settling }, k) => {
+      const y = k === 0 ? "y" : `y${k + 1}`;
+      annotations.push({
+        x: 0.992, y: 1.08, xref: "x", yref: y, text: name, showarrow: false, xanchor: "right", yanchor: "top",
+        font: { color: colour(accent), size: size * 1.1, weight: 700 },
+      }); // prettier-ignore
+      const x = settling.sigma_over_data.map((ratio) => positionOf(axis, levelOf(ratio)));
+      return settling.bands.flatMap((band, b) => {
+        const label = bandName(band);
+        annotations.push({ ...labelPlace(x, band.error, LABEL_AT[b % 3]), xref: "x", yref: y, text: label, showarrow: false,
+          xanchor: "left", xshift: 5, bgcolor: colour("paper"), borderpad: 1, font: { color: colour(accent), size } }); // prettier-ignore
+        const line = { color: colour(accent), ...LINES[b % 3], shape: "linear" };
+        const text = band.error.map((value, i) =>
+          t("chart.hover", { band: label, value: `${Math.round(value * 100)} %`, noise: ratioWords(settling.sigma_over_data[i]) }),
+        );
+        const settled = band.settled_at === null ? [] : [positionOf(axis, levelOf(band.settled_at))];
+        return [
+          { x, y: band.error, yaxis: y, mode: "lines", line, text, hoverinfo: "text", showlegend: false },
+          { x: settled, y: settled.map(() => 0.1), yaxis: y, mode: "markers", hoverinfo: "text", showlegend: false,
+            text: settled.map(() => t("settled.by", { band: label, value: ratioWords(band.settled_at) })),
+            marker: { symbol: MARKS[b % 3], size: 11, color: colour("paper"), line: { color: colour(accent), width: 2.5 } } },
+        ]; // prettier-ignore
+      });
+    });
+    const yAxis = (domain, highest) => ({
+      domain, range: [-0.06, Math.max(1.12, Math.min(highest, 1.6))], tickvals: [0, 0.5, 1], fixedrange: true,
+      gridcolor: colour("line"), zerolinecolor: colour("line-strong"), color: colour("ink-2"), ticklabelstandoff: 6,
+    }); // prettier-ignore
+    const highest = (row) => Math.max(1, ...(row?.settling.bands.flatMap(({ error }) => error) ?? []));
+    const threshold = rows.map((_, k) => ({
+      type: "line", x0: 0, x1: 1, y0: 0.1, y1: 0.1, xref: "x", yref: k === 0 ? "y" : `y${k + 1}`,
+      line: { color: colour("line-strong"), width: 1, dash: "dot" }, layer: "below",
+    })); // prettier-ignore
+    const shown = ticks.map((level) => [positionOf(axis, level), level]).filter(([u]) => u > 0.04 && u < 0.93);
+    const kept = narrow ? shown.filter(([, level]) => level % 2 === 0) : shown;
+    const layout = {
+      height: 170 * rows.length + 40,
+      margin: { l: box.left - own.left, r: own.right - box.right, t: 6, b: 34, pad: 0 },
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      font: { family: style.fontFamily, size, color: colour("ink-2") },
+      hovermode: "closest",
+      hoverlabel: { bgcolor: colour("ink"), font: { color: colour("paper"), size } },
+      dragmode: false,
+      uirevision: "fixed",
+      xaxis: {
+        range: [0, 1], fixedrange: true, showgrid: true, gridcolor: colour("line"), zeroline: false, color: colour("ink-2"),
+        tickvals: kept.map(([u]) => u), ticktext: kept.map(([, level]) => (narrow && level === 0 ? "1" : tickLabel(level))),
+        anchor: rows.length > 1 ? `y${rows.length}` : "y",
+      },
+      yaxis: yAxis(rows.length > 1 ? [0.54, 1] : [0, 1], highest(rows[0])),
+      ...(rows.length > 1 ? { yaxis2: yAxis([0, 0.46], highest(rows[1])) } : {}),
+      annotations,
+      shapes: threshold,
+    }; // prettier-ignore
+    this.element.querySelector(".waiting")?.remove();
+    await globalThis.Plotly.react(this.element, traces, layout, { displayModeBar: false, doubleClick: false, scrollZoom: false, showTips: false });
+    this.element.dataset.state = "drawn";
+  }
+}
+
+/** Where a curve crosses an error level for the last time. @param {number[]} x @param {number[]} error @param {number} level */
+function labelPlace(x, error, level) {
+  let i = error.length - 1;
+  while (i > 0 && error[i] < level) i -= 1;
+  if (i === error.length - 1) return { x: x[i], y: error[i] };
+  const part = (error[i] - level) / (error[i] - error[i + 1]);
+  return { x: x[i] + (x[i + 1] - x[i]) * Math.min(Math.max(part, 0), 1), y: level };
+}

@@ -1,0 +1,34 @@
+/**
+ * The page's state in its address: ?prompt=&molecule=&kind=&seed=&steps=&guidance=&theme=. Pure but for
+ * the address bar.
+ *
+ * @typedef {{prompt?: string, molecule?: string, kind?: string, seed?: string, steps?: string,
+ *   guidance?: string, theme?: string}} LinkState
+ */
+
+const KEYS = ["prompt", "molecule", "kind", "seed", "steps", "guidance", "theme"];
+
+/** @param {string} search @returns {LinkState} */
+export function readLink(search) {
+  const given = new URLSearchParams(search);
+  return Object.fromEntries(KEYS.filter((key) => given.has(key)).map((key) => [key, given.get(key)]));
+}
+
+/** @param {LinkState} state @param {string} search what the address holds now: foreign keys stay @returns {string} */
+export function writeLink(state, search = "") {
+  const params = new URLSearchParams(search);
+  for (const key of KEYS) {
+    params.delete(key);
+    if (state[key] !== undefined && state[key] !== "") params.set(key, state[key]);
+  }
+  return `?${params}`;
+}
+
+/** "20" or "20,50" -> one value per pipeline. @param {string | undefined} text @param {number} count */
+export function perPipeline(text, count) {
+  const values = (text ?? "").split(",").map(Number);
+  return Array.from({ length: count }, (_, i) => {
+    const value = values[i] ?? values[0];
+    return Number.isFinite(value) && value > 0 ? value : undefined;
+  });
+}

@@ -1,0 +1,178 @@
+/** Puts the stage together: recorded runs first, live ones on request. */
+
+import { Ask } from "./ask.js";
+import { Chart } from "./chart.js";
+import { ImageView } from "./image_view.js";
+import { readLink, writeLink } from "./link.js";
+import { MoleculeView } from "./molecule_view.js";
+import { pipelines, recorded } from "./net.js";
+import { Panel } from "./panel.js";
+import { ParticlesView } from "./particles_view.js";
+import { Run } from "./run.js";
+import { Runner } from "./runner.js";
+import { summaryOf, tablesOf } from "./settling_words.js";
+import { Stage } from "./stage.js";
+import { currentTheme, themeSwitch } from "./theme.js";
+import { t, translate } from "./text.js";
+
+const byId = (id) => document.getElementById(id);
+const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** A sentence above the stage, with a way out. @param {string} text "" takes it back @param {boolean} [reload] */
+function trouble(text, reload = false) {
+  const box = byId("trouble");
+  box.textContent = text;
+  box.hidden = text === "";
+  if (!reload) return;
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent: t("reload") });
+  button.addEventListener("click", () => location.reload());
+  box.append(button);
+}
+addEventListener("error", (event) => event.error && trouble(t("error.script"), true));
+addEventListener("unhandledrejection", () => trouble(t("error.script"), true));
+
+const announce = (text) => (byId("welcome").textContent = text);
+
+translate();
+const panels = {
+  dalle2: new Panel(byId("dalle2"), "dalle2", (places) => new ImageView(places)),
+  alphafold3: new Panel(byId("alphafold3"), "alphafold3", (places) => new MoleculeView(places)),
+  dye: new Panel(byId("dye-section"), "dye", (places) => new ParticlesView(places)),
+};
+const chart = new Chart(byId("chart"), byId("chart-frame"));
+const stage = new Stage({ panels: [panels.dalle2, panels.alphafold3], extra: [panels.dye] });
+const ask = new Ask({ run, stop: () => Object.values(runners).forEach((runner) => runner.stop()) });
+const link = readLink(location.search);
+ask.fill(link);
+
+/** @type {Record<string, Runner>} */
+const runners = Object.fromEntries(
+  Object.values(panels).map((panel) => [
+    panel.id,
+    new Runner(panel.id, {
+      attach: (live) => {
+        panel.attach(live);
+        stage.player.seek(0);
+        stage.player.follow();
+        stage.refresh();
+        ask.setRunning(true);
+        trouble("");
+      },
+      event: (name, live) => {
+        if (live && name === "start") {
+          panel.started();
+          stage.refresh();
+        } else if (live) stage.arrived();
+        if (name === "done") {
+          panel.ended();
+          announce(t("live.finished", { name: panel.name }));
+          drawChart();
+        }
+        ask.setRunning(Object.values(runners).some(({ busy }) => busy));
+      },
+      complain: (text) => {
+        if (panel.id !== "dye") ask.complain(panel.id, text);
+        else Object.assign(byId("dye-error"), { textContent: text, hidden: text === "" });
+      },
+      trouble,
+    }),
+  ]),
+);
+
+/** Starts live runs of what the form holds. @param {string[]} ids */
+function run(ids) {
+  const wanted = ids.map((id) => [id, ask.request(id)]);
+  for (const [id, request] of wanted) if (request) runners[id].go(request.input, request.settings);
+  if (!wanted.some(([, request]) => request)) return;
+  ask.setRunning(true);
+  announce(t("live.started"));
+  history.replaceState(null, "", address());
+}
+
+function address() {
+  return writeLink({ ...ask.state(), theme: currentTheme() === "light" ? undefined : currentTheme() }, location.search);
+}
+
+function drawChart() {
+  const rows = Object.values(panels)
+    .filter(({ id, run: shown }) => id !== "dye" && shown?.done?.settling?.bands?.length)
+    .map(({ name, root, run: shown }) => ({ name, accent: root.dataset.accent, settling: shown.done.settling }));
+  if (rows.length === 0) return;
+  byId("chart-summary").textContent = summaryOf(rows);
+  byId("chart-table").replaceChildren(...tablesOf(rows));
+  chart.draw(rows, stage.axis, stage.ticks).catch(() => {
+    byId("chart").textContent = t("chart.missing");
+  });
+}
+
+byId("chart-frame").addEventListener("pointerdown", (event) => stage.view.seekTo(event.clientX));
+byId("dye-run").addEventListener("click", () => runners.dye.go({}, { seed: Math.floor(Math.random() * 1e6) }));
+byId("copy-link").addEventListener("click", async (event) => {
+  const button = event.currentTarget;
+  history.replaceState(null, "", address());
+  try {
+    await navigator.clipboard.writeText(location.href);
+    button.textContent = t("tools.copied");
+  } catch {
+    button.textContent = t("tools.copy_failed"); // no permission, or a page without https
+  }
+  setTimeout(() => (button.textContent = t("tools.copy")), 2500);
+});
+themeSwitch(() => {
+  stage.restyle();
+  drawChart();
+  if (new URLSearchParams(location.search).has("theme")) history.replaceState(null, "", address());
+});
+
+/** The recorded runs, as soon as each has come. */
+async function showRecorded() {
+  const shown = await Promise.all(
+    Object.values(panels).map(async (panel) => {
+      try {
+        const trace = await recorded(panel.id);
+        if (panel.run) return false; // a live run was faster
+        panel.attach(Run.fromTrace(trace));
+        if (panel.id === "dye") stage.changed();
+        else {
+          if (link.prompt === undefined && link.molecule === undefined) ask.fillFrom(panel.id, trace.input);
+          stage.refresh();
+        }
+        return panel.id !== "dye";
+      } catch {
+        return false; // there is no recording of this one: its panel waits for Run
+      }
+    }),
+  );
+  document.body.dataset.ready = "";
+  if (!shown.some(Boolean) || Object.values(runners).some(({ busy }) => busy)) return;
+  if (still) stage.player.seek(1);
+  else stage.player.play();
+  announce(t(still ? "live.recorded_still" : "live.recorded"));
+  stage.changed();
+  // 4.8 MB of charts may wait until the pictures move.
+  (globalThis.requestIdleCallback ?? setTimeout)(drawChart, { timeout: 1500 });
+}
+
+/** Asks what is on offer, until everything that is loading has loaded. */
+async function showOffer() {
+  let infos;
+  try {
+    infos = await pipelines();
+  } catch {
+    trouble(t("error.unreachable"));
+    setTimeout(showOffer, 3000);
+    return;
+  }
+  if (byId("trouble").textContent === t("error.unreachable")) trouble("");
+  ask.offer(infos);
+  let loading = false;
+  for (const { id, available, reason } of infos) {
+    loading ||= !available && /loading/.test(reason ?? "");
+    if (id in panels) runners[id].on.complain(available ? "" : t("error.off", { name: panels[id].name, reason }));
+  }
+  if (loading) setTimeout(showOffer, 1000);
+  else if (link.prompt !== undefined || link.molecule !== undefined) run(infos.filter(({ id, available }) => available && id !== "dye").map(({ id }) => id));
+}
+
+stage.changed();
+await Promise.all([showRecorded(), showOffer()]);

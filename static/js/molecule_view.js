@@ -1,0 +1,171 @@
+/** Molecules: which frame is drawn how. The 3-D viewer is scene3d.js, its replacement flat_scene.js. */
+
+import { decode, sampleOf } from "./decode.js";
+import { FlatScene } from "./flat_scene.js";
+import { Molecule, elementColour, extent } from "./molecule.js";
+import { Scene3D, loadViewer } from "./scene3d.js";
+import { secondaryStructure } from "./secondary_structure.js";
+import { knows, number, t } from "./text.js";
+
+/** Share of the well's half width that the molecule may fill. */
+const FILL = 0.87;
+const SVG = "http://www.w3.org/2000/svg";
+
+export class MoleculeView {
+  /** @param {{noisy: HTMLElement, estimate: HTMLElement, foot: HTMLElement}} places */
+  constructor({ noisy, estimate, foot }) {
+    this.wells = [noisy, estimate];
+    this.foot = foot;
+    this.molecule = null;
+    this.last = null;
+    this.scene = null;
+    this.radius = 5;
+    this.shrink = [1, 1];
+    this.scales = this.wells.map((well) => {
+      const bar = document.createElement("div");
+      bar.className = "scale";
+      bar.hidden = true;
+      well.append(bar);
+      return bar;
+    });
+    this.loading = document.createElement("p");
+    this.loading.className = "waiting";
+    this.loading.textContent = t("molecule.loading");
+    estimate.append(this.loading);
+    this.ready = this.#load();
+  }
+
+  /** Brings the viewer up; a browser without it or without WebGL gets flat drawings and a sentence. */
+  async #load() {
+    try {
+      await loadViewer();
+      this.scene = new Scene3D(this.wells, () => this.#drawScales());
+    } catch {
+      this.scene = new FlatScene(this.wells);
+      this.foot.after(Object.assign(document.createElement("p"), { className: "flat-note", textContent: t("molecule.flat") }));
+    }
+    this.loading.remove();
+    if (this.molecule) this.#build();
+  }
+
+  /** @param {import("./run.js").Run} run */
+  start(run) {
+    this.last = null;
+    this.finished = false;
+    this.molecule = run.start?.atoms ? new Molecule(run.start) : null;
+    if (!this.molecule) return;
+    this.radius = this.molecule.diameter / 2;
+    const count = this.molecule.atoms.length;
+    this.wells[0].setAttribute("aria-label", t("molecule.alt.noisy"));
+    this.wells[1].setAttribute("aria-label", t("molecule.alt.estimate", { count }));
+    this.#drawLegend();
+    if (run.done) this.#finish(run, 0, false);
+    if (this.scene) this.#build();
+  }
+
+  #build() {
+    this.scene.build(this.molecule, this.radius / FILL);
+    if (this.last) this.show(this.last);
+  }
+
+  /** The finished sample says how large the molecule really is. */
+  #finish(run, sample, glide) {
+    this.finished = true;
+    const { radius } = extent(sampleOf(decode(run.done.sample), 2, sample).values);
+    this.radius = radius + 1;
+    if (glide) this.scene?.fit(this.radius / FILL);
+  }
+
+  /** Diameter in Å, as far as it is known. */
+  get diameter() {
+    return 2 * this.radius;
+  }
+
+  /** @param {{run: import("./run.js").Run, frame: any, final: any, sample: number}} shown */
+  show(shown) {
+    this.last = shown;
+    const { run, frame, final, sample } = shown;
+    if (!this.molecule) return;
+    if (run.done && !this.finished) this.#finish(run, sample, true);
+    if (!this.scene) return;
+    if (!frame && !final) {
+      this.scene.clear();
+      return;
+    }
+    let pair;
+    if (final) pair = [decode(final), decode(final)];
+    else {
+      frame.decoded ??= { x: decode(frame.x), denoised: decode(frame.denoised) };
+      pair = [frame.decoded.x, frame.decoded.denoised];
+    }
+    pair.forEach((array, which) => {
+      const { values } = sampleOf(array, 2, sample);
+      const { centre, radius } = extent(values);
+      // What does not fit is drawn smaller, and the scale bar says by how much.
+      this.shrink[which] = Math.min(1, this.radius / Math.max(radius, 1e-6));
+      const placed = Float32Array.from(values, (v, i) => (v - centre[i % 3]) * this.shrink[which]);
+      this.scene.place(which, placed, which === 1 && this.shrink[1] === 1 ? this.#structure(values) : null);
+    });
+    this.scene.render();
+    this.#drawScales();
+  }
+
+  /** Secondary structure of each atom's residue. @param {Float32Array} xyz */
+  #structure(xyz) {
+    if (!this.molecule.protein) return null;
+    const letters = new Array(this.molecule.atoms.length).fill("c");
+    for (const trace of this.molecule.traces) {
+      const found = secondaryStructure(trace.map((i) => [xyz[3 * i], xyz[3 * i + 1], xyz[3 * i + 2]]));
+      const byResidue = new Map(trace.map((i, k) => [this.molecule.atoms[i].resnum, found[k]]));
+      const { chain } = this.molecule.atoms[trace[0]];
+      this.molecule.atoms.forEach((atom, i) => {
+        if (atom.chain === chain) letters[i] = byResidue.get(atom.resnum) ?? "c";
+      });
+    }
+    return letters;
+  }
+
+  #drawScales() {
+    this.scales.forEach((bar, which) => {
+      const perAngstrom = this.scene.pixelsPerAngstrom * this.shrink[which];
+      bar.hidden = !this.last || !(perAngstrom > 0);
+      if (bar.hidden) return;
+      let length = 10 ** Math.floor(Math.log10(90 / perAngstrom));
+      for (const factor of [5, 2]) {
+        if (length * factor * perAngstrom <= 90) {
+          length *= factor;
+          break;
+        }
+      }
+      bar.style.width = `${length * perAngstrom}px`;
+      bar.textContent = `${number(length)} Å`;
+    });
+  }
+
+  #drawLegend() {
+    const legend = document.createElement("div");
+    legend.className = "legend";
+    if (this.molecule.protein) {
+      const bar = Object.assign(document.createElement("span"), { className: "chain" });
+      const item = document.createElement("span");
+      item.append(t("legend.first"), bar, t("legend.last"));
+      legend.append(item);
+    }
+    for (const element of this.molecule.elements) {
+      const item = document.createElement("span");
+      const svg = document.createElementNS(SVG, "svg");
+      const circle = document.createElementNS(SVG, "circle");
+      svg.setAttribute("viewBox", "0 0 10 10");
+      svg.setAttribute("aria-hidden", "true");
+      for (const [key, value] of Object.entries({ cx: 5, cy: 5, r: 4.4, fill: elementColour(element) })) circle.setAttribute(key, value);
+      svg.append(circle);
+      item.append(svg, knows(`element.${element}`) ? t(`element.${element}`) : element);
+      legend.append(item);
+    }
+    this.foot.replaceChildren(legend);
+  }
+
+  restyle() {
+    this.scene?.restyle();
+  }
+}

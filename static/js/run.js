@@ -1,0 +1,99 @@
+/**
+ * One run as the page knows it: events go in (recorded or live, the same), stages and frames come out.
+ * Pure: no page, no network.
+ *
+ * @typedef {import("./decode.js").WireArray} WireArray
+ * @typedef {{stage: string, step: number, steps: number, sigma: number, sigma_over_data: number,
+ *   x: WireArray, denoised: WireArray, level: number, decoded?: object}} Frame
+ * @typedef {{name: string, unit: string, sigmaData: number, top: number, bottom: number, frames: Frame[]}} RunStage
+ */
+
+import { levelOf, frontierOf } from "./timeline.js";
+
+/** Stages that are not a picture of the result; they are drawn as a strip beside it. */
+const STRIP_STAGES = new Set(["prior"]);
+
+export class Run {
+  /**
+   * @param {{pipeline: string, input: object, settings: object, source: "recorded" | "live", id?: string}} init
+   */
+  constructor({ pipeline, input, settings, source, id = "" }) {
+    this.pipeline = pipeline;
+    this.input = input;
+    this.settings = settings;
+    this.source = source;
+    this.id = id;
+    /** @type {any} data of the start event */
+    this.start = null;
+    /** @type {RunStage[]} */
+    this.stages = [];
+    /** @type {any} data of the done event */
+    this.done = null;
+    /** @type {any} data of the error event, or {message} when the stream was lost or the run stopped */
+    this.error = null;
+    this.frameCount = 0;
+  }
+
+  /** A run out of a recorded file. @param {any} trace @returns {Run} */
+  static fromTrace(trace) {
+    const run = new Run({ ...trace, source: "recorded" });
+    for (const { event, data } of trace.events) run.apply(event, data);
+    return run;
+  }
+
+  /** @param {string} event @param {any} data @returns {Frame | null} the frame, if it was one */
+  apply(event, data) {
+    if (event === "start") {
+      this.start = data;
+      this.stages = data.stages.map((stage) => {
+        const levels = stage.sigmas.filter((sigma) => sigma > 0).map((s) => levelOf(s / stage.sigma_data));
+        return {
+          name: stage.name,
+          unit: stage.unit,
+          sigmaData: stage.sigma_data,
+          top: Math.max(...levels),
+          bottom: Math.min(...levels),
+          frames: [],
+        };
+      });
+    } else if (event === "frame") {
+      const stage = this.stages.find(({ name }) => name === data.stage);
+      if (!stage) return null;
+      const frame = { ...data, level: levelOf(data.sigma_over_data) };
+      stage.frames.push(frame);
+      this.frameCount += 1;
+      return frame;
+    } else if (event === "done") this.done = data;
+    else if (event === "error") this.error = data;
+    return null;
+  }
+
+  /** Stages whose frames are pictures of the result. */
+  get pictureStages() {
+    return this.stages.filter(({ name }) => !STRIP_STAGES.has(name));
+  }
+
+  /** The stage drawn as a strip, if there is one. */
+  get stripStage() {
+    return this.stages.find(({ name }) => STRIP_STAGES.has(name)) ?? null;
+  }
+
+  get streaming() {
+    return this.done === null && this.error === null;
+  }
+
+  /** Lowest level that can be shown; -Infinity once the run ended (its last frame then stands for the rest). */
+  get frontier() {
+    return this.streaming ? frontierOf(this.pictureStages) : -Infinity;
+  }
+
+  /** Every level of the schedule, for the axis. @returns {number[]} */
+  get levels() {
+    return this.pictureStages.flatMap(({ top, bottom }) => [top, bottom]);
+  }
+
+  /** @returns {number} */
+  get samples() {
+    return this.settings?.samples ?? 1;
+  }
+}

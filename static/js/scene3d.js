@@ -1,0 +1,187 @@
+/** The one module that touches the 3-D viewer, 3Dmol.js: two linked scenes of the same atoms. */
+
+import { elementColour } from "./molecule.js";
+
+const SCRIPT = "/static/vendor/3Dmol-min.js";
+const CAMERA_Z = 150; // where 3Dmol puts its camera
+const HALF_FIELD = (10 * Math.PI) / 180; // half of its field of view
+const TURN = 12; // degrees per key press
+
+/** @returns {Promise<void>} @throws {Error} when the script is missing or there is no WebGL */
+export async function loadViewer() {
+  if (!globalThis.$3Dmol) {
+    await new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = SCRIPT;
+      script.onload = resolve;
+      script.onerror = () => reject(new Error("3Dmol.js is not installed"));
+      document.head.append(script);
+    });
+  }
+  if (!renderer()) throw new Error("no WebGL");
+}
+
+/** Name of the graphics hardware, "" if unknown, null without WebGL. */
+function renderer() {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  if (!gl) return null;
+  const info = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = info ? String(gl.getParameter(info.UNMASKED_RENDERER_WEBGL)) : "";
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return name || "unknown";
+}
+
+/** Smoothing edges costs ten times the rest when the processor draws the picture. */
+function canSmooth() {
+  const forced = new URLSearchParams(location.search).get("lowgfx") === "1";
+  return !forced && !/swiftshader|llvmpipe|software|basic render/i.test(renderer() ?? "");
+}
+
+export class Scene3D {
+  /** @param {HTMLElement[]} wells @param {() => void} onView called when the camera has moved */
+  constructor(wells, onView) {
+    this.onView = onView;
+    this.touched = false;
+    this.radius = 5;
+    const antialias = canSmooth();
+    this.viewers = wells.map((well) => {
+      const place = document.createElement("div");
+      place.className = "scene";
+      well.append(place);
+      const viewer = globalThis.$3Dmol.createViewer(place, { antialias, backgroundAlpha: 0, disableFog: true });
+      well.tabIndex = 0;
+      well.setAttribute("role", "img");
+      this.#guard(well);
+      return viewer;
+    });
+    const [a, b] = this.viewers;
+    a.linkViewer(b);
+    b.linkViewer(a);
+    a.setViewChangeCallback(this.onView);
+  }
+
+  /** The wheel and a swiping finger belong to the page until the molecule has been clicked. */
+  #guard(well) {
+    const holdBack = (event) => {
+      const pinch = event.touches?.length > 1;
+      if (well.dataset.active === undefined && !event.ctrlKey && !pinch) event.stopPropagation();
+      else if (event.type === "wheel") this.touched = true;
+    };
+    for (const type of ["wheel", "touchstart", "touchmove"]) well.addEventListener(type, holdBack, { capture: true, passive: true });
+    well.addEventListener("click", () => (well.dataset.active = ""));
+    document.addEventListener("pointerdown", (event) => {
+      if (!well.contains(event.target)) delete well.dataset.active;
+    });
+    well.addEventListener("dblclick", () => this.#reset());
+    well.addEventListener("keydown", (event) => {
+      const turn = { ArrowLeft: [-TURN, "y"], ArrowRight: [TURN, "y"], ArrowUp: [-TURN, "x"], ArrowDown: [TURN, "x"] }[event.key];
+      if (!turn || !event.shiftKey) return;
+      event.preventDefault();
+      this.viewers[0].rotate(...turn);
+    });
+  }
+
+  #reset() {
+    this.touched = false;
+    this.fit(this.radius);
+  }
+
+  /** @param {import("./molecule.js").Molecule} molecule @param {number} radius Å from the middle to the edge */
+  build(molecule, radius) {
+    this.molecule = molecule;
+    const neighbours = molecule.atoms.map(() => ({ bonds: [], bondOrder: [] }));
+    for (const [i, j, order] of molecule.bonds) {
+      neighbours[i].bonds.push(j);
+      neighbours[j].bonds.push(i);
+      // 4 is "aromatic", which the viewer would draw dashed through
+      for (const k of [i, j]) neighbours[k].bondOrder.push(order === 4 ? 1 : order || 1);
+    }
+    const traced = molecule.traces.flat();
+    const place = new Map(traced.map((i, k) => [`${molecule.atoms[i].chain}/${molecule.atoms[i].resnum}`, k / traced.length]));
+    this.models = this.viewers.map((viewer) => {
+      viewer.removeAllModels();
+      const model = viewer.addModel();
+      model.addAtoms(
+        molecule.atoms.map((atom, i) => ({
+          elem: atom.element, atom: atom.name, resn: atom.residue, resi: atom.resnum, chain: atom.chain, serial: i,
+          hetflag: !atom.protein, ss: "c", x: 0, y: 0, z: 0,
+          color: atom.protein ? chainColour(place.get(`${atom.chain}/${atom.resnum}`) ?? 0) : Number.parseInt(elementColour(atom.element).slice(1), 16),
+          ...neighbours[i],
+        })),
+      ); // prettier-ignore
+      return model;
+    });
+    this.atoms = this.models.map((model) => model.selectedAtoms({}));
+    this.touched = false;
+    this.fit(radius, false);
+  }
+
+  /**
+   * @param {0 | 1} which 0 noisy, 1 estimate @param {Float32Array} xyz (N, 3) centred, Å on the screen
+   * @param {string[] | null} structure one letter per atom: the chain is drawn as a ribbon
+   */
+  place(which, xyz, structure) {
+    this.atoms[which].forEach((atom, i) => {
+      atom.x = xyz[3 * i];
+      atom.y = xyz[3 * i + 1];
+      atom.z = xyz[3 * i + 2];
+      if (structure) atom.ss = structure[i];
+    });
+    const model = this.models[which];
+    const sticks = { stick: { radius: 0.16 }, sphere: { scale: 0.25 } };
+    if (!this.molecule.protein) model.setStyle({}, sticks);
+    else {
+      model.setStyle({ hetflag: true }, sticks);
+      model.setStyle({ hetflag: false }, structure ? { cartoon: { thickness: 0.5, arrows: true } } : { stick: { radius: 0.2 } });
+    }
+  }
+
+  render() {
+    for (const viewer of this.viewers) viewer.render();
+  }
+
+  clear() {
+    for (const model of this.models ?? []) model.setStyle({}, {});
+    this.render();
+  }
+
+  /** Moves the camera so that the radius fills the picture, unless the visitor has zoomed. */
+  fit(radius, glide = true) {
+    this.radius = radius;
+    if (this.touched) return;
+    const target = CAMERA_Z - radius / Math.tan(HALF_FIELD);
+    const view = this.viewers[0].getView();
+    const begin = view[3];
+    const started = performance.now();
+    const quiet = !glide || matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const move = (now) => {
+      const part = quiet ? 1 : Math.min((now - started) / 450, 1);
+      const now_ = this.viewers[0].getView();
+      now_[0] = now_[1] = now_[2] = 0;
+      now_[3] = begin + (target - begin) * part * (2 - part);
+      for (const viewer of this.viewers) {
+        viewer.setSlab(-3 * radius, 3 * radius);
+        viewer.setView(now_, true);
+      }
+      this.onView();
+      if (part < 1 && !this.touched) requestAnimationFrame(move);
+    };
+    move(started);
+  }
+
+  /** Screen pixels per Å in the plane of the molecule's middle. */
+  get pixelsPerAngstrom() {
+    const distance = CAMERA_Z - this.viewers[0].getView()[3];
+    const height = this.viewers[1].getCanvas().clientHeight;
+    return height / 2 / (Math.tan(HALF_FIELD) * distance);
+  }
+
+  restyle() {}
+}
+
+/** From the first residue to the last: green to blue-violet, so that the chain can be followed. @param {number} part 0..1 */
+function chainColour(part) {
+  const from = [0x1f, 0xa1, 0x5a];
+  const to = [0x2f, 0x4b, 0xb8];
+  return from.reduce((colour, start, i) => colour * 256 + Math.round(start + (to[i] - start) * part), 0);
+}

@@ -1,0 +1,36 @@
+/**
+ * Helix or strand from the C-alpha trace alone, so that a cartoon can form while a chain settles. Pure.
+ * Distance criteria of P-SEA (Labesse et al. 1997): between residues i and i+2, i+3, i+4.
+ *
+ * @typedef {[number, number, number]} Point Å
+ */
+
+const HELIX = [[5.5, 0.5], [5.3, 0.5], [6.4, 0.6]]; // prettier-ignore
+const STRAND = [[6.7, 0.6], [9.9, 0.9], [12.4, 1.1]]; // prettier-ignore
+const SHORTEST = { h: 5, s: 3 };
+
+/** @param {Point} a @param {Point} b */
+const distance = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+
+/**
+ * @param {Point[]} trace C-alpha positions of one unbroken chain
+ * @returns {("h" | "s" | "c")[]} one letter per residue
+ */
+export function secondaryStructure(trace) {
+  const letters = trace.map(() => "c");
+  const matches = (i, pattern) =>
+    i + 4 < trace.length &&
+    pattern.every(([mean, width], k) => Math.abs(distance(trace[i], trace[i + 2 + k]) - mean) <= width);
+  for (const [letter, pattern] of [["s", STRAND], ["h", HELIX]]) { // prettier-ignore
+    for (let i = 0; i < trace.length; i += 1) {
+      if (matches(i, pattern)) letters.fill(letter, i, i + 5);
+    }
+  }
+  let begin = 0;
+  for (let i = 1; i <= letters.length; i += 1) {
+    if (letters[i] === letters[begin]) continue;
+    if (i - begin < (SHORTEST[letters[begin]] ?? 0)) letters.fill("c", begin, i);
+    begin = i;
+  }
+  return letters;
+}

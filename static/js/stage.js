@@ -1,0 +1,115 @@
+/** The stage: panels, one player, one axis. Everything that moves goes through `changed` or `loop`. */
+
+import { Player } from "./player.js";
+import { PlayerView } from "./player_view.js";
+import { axisOf, levelAt, positionOf, stopsOf, ticksOf, visibleFrames } from "./timeline.js";
+import { listen } from "./keys.js";
+import { t } from "./text.js";
+import { atomNoise, pictureNoise } from "./words.js";
+
+const FOCUS = ["both", "estimate", "noisy"];
+
+export class Stage {
+  /**
+   * @param {{panels: import("./panel.js").Panel[], extra: import("./panel.js").Panel[]}} parts
+   *   panels: one per lane of the player; extra: moved by it as well
+   * @param {() => void} settled called when the runs or the axis have changed for the chart
+   */
+  constructor({ panels, extra }, settled) {
+    this.panels = panels;
+    this.all = [...panels, ...extra];
+    this.settled = settled;
+    this.axis = axisOf([]);
+    this.player = new Player();
+    this.view = new PlayerView(this.player, { changed: () => this.changed(), swap: () => this.swap() });
+    this.frame = 0;
+    listen(
+      (action) => this.view.act(action),
+      (u) => {
+        this.player.seek(u, false);
+        this.changed();
+      },
+    );
+  }
+
+  /** The runs have changed: new axis, new stops. */
+  refresh() {
+    const runs = this.panels.map(({ run }) => run);
+    const levels = runs.flatMap((run) => run?.levels ?? []);
+    if (levels.length > 0) this.axis = axisOf(levels);
+    this.view.setRuns(runs, this.axis);
+    this.arrived();
+  }
+
+  /** Frames have arrived. */
+  arrived() {
+    const runs = this.panels.map(({ run }) => run).filter(Boolean);
+    this.player.limit = Math.min(1, ...runs.map((run) => this.#reach(run)));
+    const positions = runs.flatMap((run) => visibleFrames(run.pictureStages).map(({ level }) => positionOf(this.axis, level)));
+    this.player.stops = stopsOf([0, ...positions, 1]);
+    this.view.drawLanes();
+    this.changed();
+  }
+
+  #reach(run) {
+    const level = run.frontier;
+    if (level === Infinity) return 0;
+    return level === -Infinity ? 1 : positionOf(this.axis, level);
+  }
+
+  /** Shows what belongs to the playhead and keeps the clock going if it has to. */
+  changed() {
+    const level = levelAt(this.axis, this.player.u);
+    let moved = false;
+    for (const panel of this.all) moved = panel.update(level) || moved;
+    this.view.draw();
+    if (moved || !this.spoken) this.#say();
+    if ((this.player.playing || this.player.following) && this.frame === 0) {
+      this.then = performance.now();
+      this.frame = requestAnimationFrame((now) => this.#tick(now));
+    }
+  }
+
+  #tick(now) {
+    this.frame = 0;
+    // After a pause of the browser (another tab) the playhead goes on, it does not leap.
+    this.player.tick(Math.min((now - this.then) / 1000, this.player.following ? 0.4 : 0.1));
+    this.then = now;
+    this.changed();
+  }
+
+  #say() {
+    this.spoken = true;
+    const readings = [];
+    const words = this.panels.map(({ run, shown, name, root, view }) => {
+      const { frame, final } = shown;
+      if (!run || (!frame && !final)) return t("value.panel_none", { name });
+      const sigma = final ? 0 : frame.sigma;
+      const noise =
+        root.dataset.accent === "picture" ? pictureNoise(final ? 0 : frame.sigma_over_data) : atomNoise(sigma, view.diameter);
+      readings.push({ accent: root.dataset.accent, text: noise });
+      if (final) return t("value.panel_done", { name });
+      return t("value.panel", { name, step: frame.step + 1, steps: frame.steps, noise });
+    });
+    this.view.say(words.join("; "), readings);
+  }
+
+  /** Next layout of the views: side by side, the guess large, the noisy state large. */
+  swap() {
+    for (const { root } of this.panels) {
+      const next = FOCUS[(FOCUS.indexOf(root.dataset.focus) + 1) % FOCUS.length];
+      root.dataset.focus = next;
+    }
+  }
+
+  get ticks() {
+    return ticksOf(this.axis);
+  }
+
+  restyle() {
+    for (const panel of this.all) panel.restyle();
+    this.view.redraw();
+    this.spoken = false;
+    this.changed();
+  }
+}

@@ -1,0 +1,25 @@
+/** Light, dark and projector: by switch, by ?theme=, remembered. early.js sets it before the first paint. */
+
+/** @returns {string} */
+export const currentTheme = () => document.documentElement.dataset.theme;
+
+/** @param {() => void} changed called after a switch, for everything drawn on a canvas */
+export function themeSwitch(changed) {
+  const buttons = [...document.querySelectorAll("[data-theme-name]")];
+  const mark = () => {
+    for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.themeName === currentTheme()));
+  };
+  for (const button of buttons) {
+    button.addEventListener("click", () => {
+      document.documentElement.dataset.theme = button.dataset.themeName;
+      try {
+        localStorage.setItem("theme", currentTheme());
+      } catch {
+        // Storage may be forbidden: the choice then lasts as long as the page.
+      }
+      mark();
+      changed();
+    });
+  }
+  mark();
+}

@@ -1,0 +1,82 @@
+"""Real Chromium under the page's real Content-Security-Policy (it is never bypassed).
+
+Every test fails on a console error, an uncaught exception, a policy violation or a request to another
+host. ``stage`` opens the page on a server whose two pipelines are exact and answer when told to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, Route
+
+from browser_stage import Stage, Watch, run_of, settling
+from live import Live
+from toy import Toy
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-unsafe-swiftshader",
+]
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """``CHROMIUM`` names a browser; else the machine's own, else the one Playwright installed."""
+    arguments = {**browser_type_launch_args, "args": FLAGS}
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    return {**arguments, "executable_path": found} if found else arguments
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    return {**browser_context_args, "viewport": {"width": 1366, "height": 768}}
+
+
+@pytest.fixture(autouse=True)
+def watch(page: Page) -> Iterator[Watch]:
+    watching = Watch()
+    page.on("console", watching.console)
+    page.on("pageerror", lambda error: watching.problems.append(f"exception: {error}"))
+    page.on("request", watching.request)
+    yield watching
+    assert watching.unexpected() == []
+
+
+@pytest.fixture
+def toys() -> tuple[Toy, Toy]:
+    return Toy("image", id="dalle2"), Toy("molecule", id="alphafold3")
+
+
+@pytest.fixture
+def stage(page: Page, serve: Callable[..., Live], toys: tuple[Toy, Toy]) -> Stage:
+    """The page on a server of its own, with recorded runs of the same toys."""
+    picture, molecule = toys
+    server = serve(picture, molecule)
+    traces = {
+        "dalle2": run_of(server, "dalle2", {"prompt": "a toy"}),
+        "alphafold3": run_of(server, "alphafold3", {"smiles": "CCO"}, steps=9),
+    }
+    names = {"dalle2": ("low", "middle", "high"), "alphafold3": ("global", "angles", "bonds")}
+    for id, trace in traces.items():
+        trace["events"][-1]["data"]["settling"] = settling(trace, names[id])
+
+    def recorded(route: Route) -> None:
+        id = urlsplit(route.request.url).path.rsplit("/", 1)[1].removesuffix(".json")
+        # The dye drop has no part here; its shipped recording is loaded in test_shipped.py.
+        body = traces.get(id) or {"events": [{"event": "start", "data": {"stages": []}}]}
+        route.fulfill(status=200, content_type="application/json", body=json.dumps(body))
+
+    page.route("**/static/traces/*.json", recorded)
+    return Stage(page, server, picture, molecule)
