@@ -22,8 +22,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 def _data(arguments: argparse.Namespace) -> None:
     if arguments.what == "images":
         from models.dalle2.data_build import build as build_images
+        from models.dalle2.distill import build as build_captions
 
         build_images(arguments.cache)
+        build_captions(arguments.cache)
     elif arguments.what == "molecules":
         from models.alphafold3.data.molecules import build as build_molecules
 

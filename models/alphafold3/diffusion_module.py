@@ -1,0 +1,227 @@
+"""The diffusion module: raw noisy coordinates in, raw coordinates out (Abramson et al. 2024, fig. 2b).
+
+atom encoder -> token transformer with pair bias and adaptive layer norm -> atom decoder. No frames, no
+torsions, no equivariance: rotations are learned from augmentation. What the graph says about the noisy
+coordinates enters as vectors (see :func:`local_vectors`), which a linear layer can read directly.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from models.alphafold3.features import Features
+from models.alphafold3.graph import ATOM_TYPES
+from models.alphafold3.trunk import ModelConfig, PairBiasAttention, Trunk, key_mask_bias
+from models.diffusion.precond import Precond
+
+MAX_SLOTS = 4
+STYLES = ("crystal", "ideal")
+REACH = 4.0  # A
+MAX_GAIN = 0.5  # 1 / A; see DiffusionModule.forward
+VECTORS = 7  # three numbers each, see local_vectors
+
+
+def _shell(x: Tensor, index: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean vector to the listed atoms, and mean unit vector. x: (B, K, M, 3), index, mask: (B, M, n)."""
+    batch = torch.arange(len(x), device=x.device)[:, None, None]
+    gap = x.transpose(1, 2)[batch, index].permute(0, 3, 1, 2, 4) - x.unsqueeze(-2)  # (B, K, M, n, 3)
+    share = (mask / mask.sum(-1, keepdim=True).clamp_min(1))[:, None, :, :, None]
+    unit = gap / (gap.square().sum(-1, keepdim=True) + 1e-6).sqrt()
+    return _bounded((gap * share).sum(-2)), (unit * share).sum(-2)
+
+
+def _bounded(v: Tensor) -> Tensor:
+    """Vectors of a few A stay as they are, those of a molecule drowned in noise end at REACH."""
+    return v / (1 + v.square().sum(-1, keepdim=True) / REACH**2).sqrt()
+
+
+def local_vectors(x: Tensor, features: Features, scale: Tensor) -> Tensor:
+    """What the graph makes of the noisy coordinates: (B, K, M, VECTORS, 3).
+
+    x itself; mean vector and mean unit vector to the bonded atoms and to those two bonds away (how far
+    bonds and angles are off); and for atoms with a handed triple its unit normal and the way from the
+    atom to its middle. The normal is a cross product, so it turns with the molecule but changes sign
+    in a mirror: the network reads chirality off it, which a linear map of coordinates cannot.
+    x: (B, K, M, 3) in units of 1 / scale, scale: (B, K, 1, 1) back to A.
+    """
+    position = x * scale
+    bond, bond_unit = _shell(position, features.near, features.near_mask)
+    angle, angle_unit = _shell(position, features.second, features.second_mask)
+    batch = torch.arange(len(x), device=x.device)[:, None, None]
+    triple = position.transpose(1, 2)[batch, features.handed].permute(0, 3, 1, 2, 4)  # (B, K, M, 3, 3)
+    a, b, c = triple.unbind(-2)
+    normal = torch.linalg.cross(b - a, c - a)
+    normal = normal / (normal.square().sum(-1, keepdim=True) + 1e-6).sqrt()
+    known = features.handed_mask[:, None, :, None]
+    return torch.stack(
+        [
+            x,
+            bond,
+            bond_unit,
+            angle,
+            angle_unit,
+            normal * known,
+            _bounded(triple.mean(-2) - position) * known,
+        ],
+        -2,
+    )
+
+
+class NoiseEmbedding(nn.Module):
+    """c_noise and the conformer style -> (B, K, dim), by random Fourier features (AF3 algorithm 22)."""
+
+    def __init__(self, features: int, dim: int) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.register_buffer("frequency", torch.randn(features, generator=generator))
+        self.register_buffer("phase", torch.rand(features, generator=generator))
+        self.style = nn.Embedding(len(STYLES), dim)
+        nn.init.zeros_(self.style.weight)
+        self.mix = nn.Sequential(nn.Linear(features, dim), nn.SiLU(), nn.Linear(dim, dim))
+
+    def forward(self, c_noise: Tensor, style: Tensor) -> Tensor:
+        waves = torch.cos(2 * torch.pi * (c_noise.unsqueeze(-1) * self.frequency + self.phase))
+        return nn.functional.silu(self.mix(waves) + self.style(style))
+
+
+class DiffusionBlock(nn.Module):
+    """Pair-biased attention and SwiGLU transition, both under adaLN-zero (Peebles & Xie 2023).
+
+    AlphaFold 3 modulates per token; here the noise level modulates and the token's identity is added
+    to its input, which costs one small matrix product per sample instead of three per token.
+    """
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.modulation = nn.Linear(dim, 6 * dim)
+        self.attention = PairBiasAttention(dim, heads)
+        self.up = nn.Linear(dim, 4 * dim, bias=False)
+        self.down = nn.Linear(2 * dim, dim, bias=False)
+        nn.init.xavier_uniform_(self.attention.out.weight)  # adaLN-zero's gates start at zero instead
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, x: Tensor, noise: Tensor, bias: Tensor) -> Tensor:
+        """x: (B, K, T, d), noise: (B, K, d), bias: (B, 1, heads, T, T)"""
+        parts = self.modulation(noise).unsqueeze(-2).chunk(6, -1)
+        shift_a, scale_a, gate_a, shift_t, scale_t, gate_t = parts
+        normal = nn.functional.layer_norm(x, x.shape[-1:])
+        x = x + gate_a * self.attention(torch.addcmul(normal + shift_a, normal, scale_a), bias)
+        normal = nn.functional.layer_norm(x, x.shape[-1:])
+        gate, value = self.up(torch.addcmul(normal + shift_t, normal, scale_t)).chunk(2, -1)
+        return x + gate_t * self.down(nn.functional.silu(gate) * value)
+
+
+class DiffusionModule(nn.Module):
+    """F of EDM's preconditioning: c_in x, c_noise and the trunk's output -> (B * K, M, 3)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        atom, token = config.atom, config.token
+        self.vectors = nn.Linear(3 * VECTORS, atom)
+        self.atom_type = nn.Embedding(len(ATOM_TYPES), atom)
+        self.atom_in = nn.Sequential(nn.Linear(atom, 2 * atom), nn.SiLU(), nn.Linear(2 * atom, atom))
+        self.to_token = nn.Linear(MAX_SLOTS * atom, token, bias=False)
+        self.single = nn.Linear(config.single, token, bias=False)
+        self.noise = NoiseEmbedding(config.fourier, token)
+        self.pair_bias = nn.Linear(config.pair, config.blocks * config.heads, bias=False)
+        self.blocks = nn.ModuleList(DiffusionBlock(token, config.heads) for _ in range(config.blocks))
+        self.norm = nn.LayerNorm(token)
+        self.to_atoms = nn.Linear(token, MAX_SLOTS * atom, bias=False)
+        self.atom_out = nn.Sequential(
+            nn.LayerNorm(atom), nn.Linear(atom, 2 * atom), nn.SiLU(), nn.Linear(2 * atom, atom)
+        )
+        self.norm_out = nn.LayerNorm(atom)
+        self.out = nn.Linear(atom, 3, bias=False)
+        nn.init.zeros_(self.out.weight)
+        self.vector_gates = nn.Linear(atom, VECTORS, bias=False)
+        nn.init.zeros_(self.vector_gates.weight)
+
+    def condition(self, single: Tensor, pair: Tensor, token_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The part that no noise enters, once per structure: token input (B, T, token) and attention
+        bias of all blocks (B, blocks * heads, T, T)."""
+        bias = self.pair_bias(pair).permute(0, 3, 1, 2)
+        return self.single(single), key_mask_bias(bias, token_mask)
+
+    def forward(
+        self,
+        x: Tensor,
+        c_noise: Tensor,
+        features: Features,
+        token_input: Tensor,
+        bias: Tensor,
+        style: Tensor,
+        scale: Tensor,
+    ) -> Tensor:
+        """x: (B * K, M, 3), c_noise: (B * K,), token_input (B, T, d), bias (B, blocks * heads, T, T),
+        style: (B * K,) index into STYLES, scale: (B * K,) A per unit of x. K copies share a structure."""
+        batch, slots = len(token_input), features.slots
+        x = x.unflatten(0, (batch, -1))
+        with torch.autocast(x.device.type, enabled=False):  # differences of coordinates need float32
+            lengths = scale.reshape(batch, -1, 1, 1)
+            local = local_vectors(x, features, lengths)
+            vectors = self.vectors(local.flatten(-2))
+        atoms = vectors + self.atom_type(features.atom_types)[:, None]  # (B, K, M, atom)
+        atoms = atoms.to(token_input.dtype)
+        atoms = atoms + self.atom_in(atoms)
+        atoms = atoms * features.atom_mask[:, None, :, None].to(atoms.dtype)
+        width = slots * self.config.atom
+        per_token = torch.relu(atoms).unflatten(2, (-1, slots)).flatten(-2)  # (B, K, T, slots * atom)
+        tokens = nn.functional.linear(per_token, self.to_token.weight[:, :width]) + token_input[:, None]
+        noise = self.noise(c_noise, style).unflatten(0, (batch, -1))
+        heads = self.config.heads
+        for k, block in enumerate(self.blocks):
+            tokens = block(tokens, noise, bias[:, None, k * heads : (k + 1) * heads])
+        back = nn.functional.linear(self.norm(tokens), self.to_atoms.weight[:width])
+        atoms = atoms + back.unflatten(-1, (slots, -1)).flatten(2, 3)
+        atoms = atoms + self.atom_out(atoms)
+        atoms = self.norm_out(atoms)
+        # The noise of an atom is best cancelled by the atom's own vectors, gated: through the layers
+        # above, a copy of them would have to survive three layer norms.
+        ratio = (4 * c_noise).exp().reshape(batch, -1, 1, 1, 1)  # sigma / sigma_data
+        gain = ((1 + ratio**2) / (ratio * lengths.unsqueeze(-1))).clamp_max(MAX_GAIN)  # 1 / c_out
+        gain = torch.cat([torch.ones_like(gain), gain.expand(-1, -1, -1, VECTORS - 1, -1)], -2)
+        gates = self.vector_gates(atoms).float().unsqueeze(-1)
+        return (self.out(atoms).float() + (gates * gain * local).sum(-2)).flatten(0, 1)
+
+
+class StructureModel(nn.Module):
+    """Trunk and preconditioned diffusion module: one model for molecules and protein backbones."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = Trunk(config)
+        self.denoiser = Precond(DiffusionModule(config), config.sigma_data_atoms)
+
+    def sigma_data(self, slots: int) -> float:
+        """A: the scale of a structure's class, molecules (one slot) or protein backbones."""
+        return self.config.sigma_data_atoms if slots == 1 else self.config.sigma_data_residues
+
+    def condition(self, features: Features) -> tuple[Tensor, Tensor]:
+        """One trunk pass: what :meth:`denoise` needs of every structure, whatever the noise."""
+        module: DiffusionModule = self.denoiser.network  # type: ignore[assignment]
+        return module.condition(*self.trunk(features), features.token_mask)
+
+    def denoise(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        features: Features,
+        condition: tuple[Tensor, Tensor],
+        style: Tensor,
+        sigma_data: Tensor,
+    ) -> Tensor:
+        """x: (B * K, M, 3) A, sigma, style, sigma_data: (B * K,) -> denoised (B * K, M, 3) A."""
+        scale = (sigma.to(torch.float32) ** 2 + sigma_data**2).sqrt()
+        return self.denoiser(
+            x,
+            sigma,
+            features,
+            *condition,
+            sigma_data=sigma_data,
+            style=style,
+            scale=scale,
+        )

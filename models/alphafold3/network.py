@@ -1,0 +1,121 @@
+"""The two networks a run asks: the trunk once, then the denoiser at every level, both in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.alphafold3.diffusion_module import STYLES, StructureModel
+from models.alphafold3.features import arrays, collate
+from models.alphafold3.geometry import centre
+from models.alphafold3.graph import Graph
+from models.diffusion.sampler import Request
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A graph prepared for the networks. ``style``: which conformers to imitate (see STYLES)."""
+
+    graph: Graph
+    style: str = STYLES[0]
+
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        return arrays(self.graph)
+
+    @cached_property
+    def atoms(self) -> Tensor:
+        """(N,) slots that hold an atom; samplers work on these N atoms alone."""
+        return torch.from_numpy(np.flatnonzero(self.graph.present))
+
+
+@dataclass(frozen=True)
+class Conditioned:
+    """What the trunk answers: the structure with its token input (T, d) and attention bias (h, T, T)."""
+
+    structure: Structure
+    token_input: Tensor
+    bias: Tensor
+
+
+def padded(tokens: int) -> int:
+    """Rounds up so that different sizes share a forward: to 8 up to 64 tokens, to 16 beyond."""
+    step = 8 if tokens <= 64 else 16
+    return -(-tokens // step) * step
+
+
+class TrunkNetwork:
+    """Answers with a :class:`Conditioned` per request; x and sigma are not read."""
+
+    name = "trunk"
+    sigma_data = 1.0
+
+    def __init__(self, model: StructureModel) -> None:
+        self.model = model
+
+    def bucket(self, request: Request) -> Hashable:
+        graph = request.cond.graph
+        return graph.slots, padded(graph.size)
+
+    def answer(self, requests: Sequence[Request]) -> list[Conditioned]:
+        structures: list[Structure] = [request.cond for request in requests]
+        slots = structures[0].graph.slots
+        size = padded(max(s.graph.size for s in structures))
+        features = collate([s.arrays for s in structures], slots, size)
+        token_input, bias = self.model.condition(features)
+        answers = []
+        for b, structure in enumerate(structures):
+            t = structure.graph.size
+            answers.append(Conditioned(structure, token_input[b, :t], bias[b, :, :t, :t]))
+        return answers
+
+
+class AtomsNetwork:
+    """The denoiser over raw coordinates of structures with ``slots`` atom slots per token.
+
+    A request's x is (S, N, 3) A, its cond a :class:`Conditioned`; the answer is (S, N, 3) A, centred.
+    """
+
+    name = "atoms"
+
+    def __init__(self, model: StructureModel, slots: int) -> None:
+        self.model = model
+        self.slots = slots
+        self.sigma_data = model.sigma_data(slots)
+
+    def bucket(self, request: Request) -> Hashable:
+        return self.slots, padded(request.cond.structure.graph.size), len(request.x)
+
+    def answer(self, requests: Sequence[Request]) -> list[Tensor]:
+        conds: list[Conditioned] = [request.cond for request in requests]
+        structures = [cond.structure for cond in conds]
+        size = padded(max(s.graph.size for s in structures))
+        batch, copies = len(requests), len(requests[0].x)
+        features = collate([s.arrays for s in structures], self.slots, size)
+        token_input = torch.zeros(batch, size, conds[0].token_input.shape[-1])
+        bias = torch.full((batch, conds[0].bias.shape[0], size, size), -1e9)
+        x = torch.zeros(batch, copies, size * self.slots, 3)
+        for b, (request, cond) in enumerate(zip(requests, conds, strict=True)):
+            t = cond.structure.graph.size
+            token_input[b, :t] = cond.token_input
+            bias[b, :, :t, :t] = cond.bias
+            x[b][:, cond.structure.atoms] = request.x.float()
+        mask = features.atom_mask[:, None].expand(-1, copies, -1).flatten(0, 1)
+        sigma = torch.cat([request.sigma for request in requests]).float()
+        styles = torch.tensor([STYLES.index(s.style) for s in structures]).repeat_interleave(copies)
+        denoised = self.model.denoise(
+            centre(x.flatten(0, 1), mask),
+            sigma,
+            features,
+            (token_input, bias),
+            styles,
+            torch.full_like(sigma, self.sigma_data),
+        )
+        # Training aligned the truth to the prediction, so only the shape of the answer means anything.
+        rows = centre(denoised, mask).unflatten(0, (batch, copies))
+        return [rows[b][:, s.atoms] for b, s in enumerate(structures)]

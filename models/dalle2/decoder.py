@@ -1,0 +1,156 @@
+"""The decoder: diffusion from noise to a 16x16 picture, given a CLIP image embedding and a text embedding.
+
+Ramesh et al. 2022, section 2.1: the image embedding enters twice, added to the noise embedding and as
+four extra context tokens; in training it is dropped 10 % and the text 50 % of the time, independently,
+each in favour of a learned null, so that one network gives conditional and unconditional estimates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from models.checkpoint import CHECKPOINTS
+from models.config import from_json
+from models.dalle2.compact import load_compact
+from models.dalle2.unet import UNet, channels_last, fourier
+from models.diffusion.guidance import guided
+from models.diffusion.precond import Precond
+from models.diffusion.sampler import Request
+
+CHECKPOINT = CHECKPOINTS / "dalle2-decoder.safetensors"
+IMAGE_TOKENS = 4
+IMAGE_DROP, TEXT_DROP = 0.1, 0.5
+EMBED_NOISE = (
+    0.15  # added to the scaled image embedding in training, so that the prior's errors are forgiven
+)
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """size: pixels per side; embed: CLIP's dimension; sigma_data: measured pixel RMS of the data."""
+
+    sigma_data: float
+    size: int = 16
+    embed: int = 256
+    widths: tuple[int, ...] = (64, 128, 256)
+    blocks: int = 1
+    attention: tuple[int, ...] = (2,)
+    condition: int = 256
+    context: int = 128
+    dropout: float = 0.0
+
+
+class DecoderNetwork(nn.Module):
+    """The raw network F of the decoder."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        c = config.condition
+        self.noise = nn.Sequential(nn.Linear(64, c), nn.SiLU(), nn.Linear(c, c))
+        self.image = nn.Linear(config.embed, c)
+        self.text = nn.Linear(config.embed, c)
+        self.merge = nn.Sequential(nn.SiLU(), nn.Linear(c, c), nn.SiLU())
+        self.image_tokens = nn.Linear(config.embed, IMAGE_TOKENS * config.context)
+        self.text_token = nn.Linear(config.embed, config.context)
+        self.null_image = nn.Parameter(torch.zeros(config.embed))
+        self.null_text = nn.Parameter(torch.zeros(config.embed))
+        self.unet = UNet(
+            3, 3, config.widths, config.blocks, c, config.context, config.attention, config.dropout
+        )
+
+    def forward(
+        self,
+        x: Tensor,
+        c_noise: Tensor,
+        image_embed: Tensor,
+        text_embed: Tensor,
+        has_image: Tensor,
+        has_text: Tensor,
+    ) -> Tensor:
+        """x: (B, 3, S, S); embeds: (B, embed) of unit length; has_*: (B,) bool, False means dropped."""
+        scale = math.sqrt(self.config.embed)
+        image = torch.where(has_image[:, None], image_embed * scale, self.null_image)
+        text = torch.where(has_text[:, None], text_embed * scale, self.null_text)
+        condition = self.merge(
+            self.noise(fourier(c_noise, 64)) + self.image(image) + self.text(text)
+        )
+        tokens = self.image_tokens(image).view(len(x), IMAGE_TOKENS, -1)
+        context = torch.cat([tokens, self.text_token(text)[:, None]], 1)
+        return self.unet(x, condition, context)
+
+
+def condition(image_embed: Tensor, text_embed: Tensor) -> dict[str, Tensor]:
+    """The conditioning of rows that have both embeddings."""
+    yes = torch.ones(len(image_embed), dtype=torch.bool, device=image_embed.device)
+    return {"image_embed": image_embed, "text_embed": text_embed, "has_image": yes, "has_text": yes}
+
+
+def null_condition(cond: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same rows with both embeddings dropped."""
+    no = torch.zeros_like(cond["has_image"])
+    return {**cond, "has_image": no, "has_text": no}
+
+
+def drop(cond: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Training-time noise and dropout of the two conditions."""
+    rows, width = cond["image_embed"].shape
+    noisy = cond["image_embed"] + EMBED_NOISE / math.sqrt(width) * torch.randn(rows, width)
+    return {
+        **cond,
+        "image_embed": noisy,
+        "has_image": torch.rand(rows) >= IMAGE_DROP,
+        "has_text": torch.rand(rows) >= TEXT_DROP,
+    }
+
+
+class Decoder:
+    """Answers requests whose ``cond`` is ``{"image_embed", "text_embed", "guidance_scale"}``, per row."""
+
+    name = "decoder"
+
+    def __init__(self, denoiser: Precond, config: DecoderConfig) -> None:
+        self.denoiser = denoiser.eval()
+        self.config = config
+        self.sigma_data = config.sigma_data
+
+    @classmethod
+    def load(cls, path: Path = CHECKPOINT) -> Decoder:
+        """Raises CheckpointError."""
+        state, header = load_compact(path)
+        config = from_json(DecoderConfig, header["config"])
+        denoiser = Precond(DecoderNetwork(config), config.sigma_data)
+        denoiser.load_state_dict(state)
+        return cls(channels_last(denoiser), config)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (3, self.config.size, self.config.size)
+
+    def bucket(self, request: Request) -> Hashable:
+        return self.name
+
+    def answer(self, requests: Sequence[Request]) -> list[Tensor]:
+        x = torch.cat([r.x for r in requests])
+        sigma = torch.cat([r.sigma for r in requests])
+        cond = condition(
+            torch.cat([r.cond["image_embed"] for r in requests]),
+            torch.cat([r.cond["text_embed"] for r in requests]),
+        )
+        weight = torch.cat([r.cond["guidance_scale"] for r in requests])
+        with torch.autocast("cpu", torch.bfloat16):
+            out = guided(
+                lambda a, s, c: self.denoiser(a, s, **c),
+                x,
+                sigma,
+                cond,
+                null_condition(cond),
+                weight,
+            )
+        return list(out.split([len(r.x) for r in requests]))

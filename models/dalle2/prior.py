@@ -1,0 +1,188 @@
+"""The prior: diffusion over CLIP image embeddings, given a text (Ramesh et al. 2022, section 2.2).
+
+It predicts the clean embedding (not the noise) through the shared EDM core. Embeddings are scaled to
+unit variance per entry, so they lie on a sphere of radius sqrt(embed). One attention pool reads the
+token states; a residual perceptron does the rest. The paper's causal transformer spends its compute on
+77 tokens per step; captions here have five.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.checkpoint import CHECKPOINTS
+from models.config import from_json
+from models.dalle2.compact import load_compact
+from models.dalle2.unet import fourier
+from models.diffusion.guidance import guided
+from models.diffusion.precond import Precond
+from models.diffusion.sampler import Request
+
+CHECKPOINT = CHECKPOINTS / "dalle2-prior.safetensors"
+TEXT_DROP = 0.1
+
+
+@dataclass(frozen=True)
+class PriorConfig:
+    """sigma_data: measured standard deviation of the scaled embeddings; width, blocks: of the trunk."""
+
+    sigma_data: float
+    embed: int = 256
+    states: int = 192  # width of the text encoder's token states
+    width: int = 512
+    blocks: int = 4
+    heads: int = 8
+
+
+class TokenPool(nn.Module):
+    """Attention pooling: learned queries, one per head, read the token states."""
+
+    def __init__(self, states: int, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.score = nn.Linear(states, heads)
+        self.value = nn.Linear(states, width)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """states: (B, T, states), mask: (B, T) -> (B, width)"""
+        weights = (
+            self.score(states).float().masked_fill(~mask[..., None], -1e9).softmax(1)
+        )  # (B, T, heads)
+        value = self.value(states).unflatten(-1, (self.heads, -1))  # (B, T, heads, width / heads)
+        return (weights[..., None].to(value.dtype) * value).sum(1).flatten(1)
+
+
+class Block(nn.Module):
+    """Residual perceptron block, scaled, shifted and gated by the condition (adaLN-zero, Peebles & Xie
+    2023)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.film = nn.Linear(width, 3 * width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+        nn.init.zeros_(self.film.weight)
+        nn.init.zeros_(self.film.bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        scale, shift, gate = self.film(condition).chunk(3, -1)
+        return x + gate * self.mlp(self.norm(x) * (1 + scale) + shift)
+
+
+class PriorNetwork(nn.Module):
+    """The raw network F of the prior."""
+
+    def __init__(self, config: PriorConfig) -> None:
+        super().__init__()
+        self.config = config
+        w = config.width
+        self.noise = nn.Sequential(nn.Linear(64, w), nn.SiLU(), nn.Linear(w, w))
+        self.text = nn.Linear(config.embed, w)
+        self.pool = TokenPool(config.states, w, config.heads)
+        self.null_text = nn.Parameter(torch.zeros(w))
+        self.stem = nn.Linear(config.embed, w)
+        self.blocks = nn.ModuleList([Block(w) for _ in range(config.blocks)])
+        self.norm = nn.LayerNorm(w)
+        self.out = nn.Linear(w, config.embed)
+
+    def forward(
+        self,
+        x: Tensor,
+        c_noise: Tensor,
+        text_embed: Tensor,
+        states: Tensor,
+        mask: Tensor,
+        has_text: Tensor,
+    ) -> Tensor:
+        """x: (B, embed); text_embed: (B, embed) of unit length; states: (B, T, states); mask: (B, T);
+        has_text: (B,) bool. Dropping removes token states and embedding together, never the noised x."""
+        text = self.text(text_embed * math.sqrt(self.config.embed)) + self.pool(states, mask)
+        text = torch.where(has_text[:, None], text, self.null_text.to(text.dtype))
+        condition = F.silu(self.noise(fourier(c_noise, 64)) + text)
+        h = self.stem(x)
+        for block in self.blocks:
+            h = block(h, condition)
+        return self.out(self.norm(h))
+
+
+class Prior:
+    """Answers requests whose ``cond`` is ``{"text_embed", "states", "guidance_scale"}``, per row."""
+
+    name = "prior"
+
+    def __init__(self, denoiser: Precond, config: PriorConfig) -> None:
+        self.denoiser = denoiser.eval()
+        self.config = config
+        self.sigma_data = config.sigma_data
+
+    @classmethod
+    def load(cls, path: Path = CHECKPOINT) -> Prior:
+        """Raises CheckpointError."""
+        state, header = load_compact(path)
+        config = from_json(PriorConfig, header["config"])
+        denoiser = Precond(PriorNetwork(config), config.sigma_data)
+        denoiser.load_state_dict(state)
+        return cls(denoiser, config)
+
+    @property
+    def shape(self) -> tuple[int]:
+        return (self.config.embed,)
+
+    def bucket(self, request: Request) -> Hashable:
+        return self.name
+
+    def answer(self, requests: Sequence[Request]) -> list[Tensor]:
+        x = torch.cat([r.x for r in requests])
+        sigma = torch.cat([r.sigma for r in requests])
+        longest = max(r.cond["states"].shape[1] for r in requests)
+        states = torch.cat(
+            [
+                F.pad(r.cond["states"], (0, 0, 0, longest - r.cond["states"].shape[1]))
+                for r in requests
+            ]
+        )
+        yes = torch.ones(len(x), dtype=torch.bool)
+        cond = {
+            "text_embed": torch.cat([r.cond["text_embed"] for r in requests]),
+            "states": states,
+            "mask": states.abs().sum(-1) > 0,  # the encoder writes exact zeros at padding
+            "has_text": yes,
+        }
+        weight = torch.cat([r.cond["guidance_scale"] for r in requests])
+        with torch.autocast("cpu", torch.bfloat16):
+            out = guided(
+                lambda a, s, c: self.denoiser(a, s, **c),
+                x,
+                sigma,
+                cond,
+                {**cond, "has_text": ~yes},
+                weight,
+            )
+        out = on_or_in_sphere(out)
+        return list(out.split([len(r.x) for r in requests]))
+
+
+def on_or_in_sphere(denoised: Tensor) -> Tensor:
+    """Clamps rows (B, D) to norm sqrt(D): the data lie on that sphere, so no mean of data is outside,
+    but guidance above 1 would push estimates there."""
+    radius = math.sqrt(denoised.shape[1])
+    return denoised * (radius / denoised.norm(dim=1, keepdim=True).clamp_min(1e-6)).clamp(max=1.0)
+
+
+def better_of_two(first: Tensor, second: Tensor, text_embed: Tensor) -> tuple[Tensor, Tensor]:
+    """Of two sampled embeddings per row, the one nearer to the text (Ramesh et al. 2022, section 2.2).
+
+    All (S, D). -> (unit vectors (S, D), which was chosen (S,): 0 or 1)
+    """
+    a, b = F.normalize(first.float(), dim=1), F.normalize(second.float(), dim=1)
+    chosen = ((b * text_embed).sum(1) > (a * text_embed).sum(1)).long()
+    return torch.where(chosen[:, None].bool(), b, a), chosen

@@ -1,0 +1,84 @@
+"""Trains the picture models, stage by stage, from the prepared arrays in `cache/images`.
+
+    python -m models train STAGE [--seconds S]
+
+Stages: clip, text, bank, decoder, upsampler, prior, classifier; `all` runs them in this order.
+
+Order matters: `bank` needs a trained CLIP and text encoder; `decoder`, `upsampler` and `prior` need
+the bank. Every stage resumes where it stopped and writes its checkpoint every few minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from models.dalle2 import bank, clip, text
+from models.dalle2.stage import Options, Paused
+from models.dalle2.train_diffusion import train_decoder, train_prior, train_upsampler
+from models.dalle2.train_towers import train_classifier, train_clip, train_text
+
+
+def build_bank(options: Options) -> None:
+    """Composes and embeds every scene with the trained CLIP and text encoder."""
+    if not (options.images / "bank_images.npy").exists():
+        bank.build_images(options.images)
+    encoder, tokenizer = text.load_text()
+    bank.build_embeddings(options.images, clip.load_clip(), encoder, tokenizer)
+
+
+def train_all(options: Options) -> None:
+    """Every stage in order. `--seconds` is for the decoder; the others get their own fixed share."""
+    shares = {
+        "clip": 0.4,
+        "text": 0.15,
+        "bank": 0.0,
+        "decoder": 1.0,
+        "upsampler": 0.2,
+        "prior": 0.15,
+    }
+    for name, share in {**shares, "classifier": 0.3}.items():
+        print(f"dalle2: {name}")
+        STAGES[name](replace(options, seconds=max(1.0, share * options.seconds)))
+
+
+STAGES: dict[str, Callable[[Options], None]] = {
+    "clip": train_clip,
+    "text": train_text,
+    "bank": build_bank,
+    "decoder": train_decoder,
+    "upsampler": train_upsampler,
+    "prior": train_prior,
+    "classifier": train_classifier,
+    "all": train_all,
+}
+
+
+def main(argv: list[str]) -> None:
+    """The `train dalle2` command."""
+    parser = argparse.ArgumentParser(prog="python -m models train dalle2", description=__doc__)
+    parser.add_argument("stage", choices=list(STAGES))
+    parser.add_argument("--seconds", type=float, default=3000.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--images", type=Path, default=Path("cache/images"))
+    parser.add_argument("--out", type=Path, default=Path("cache/train/dalle2"))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--pause-after", type=float, default=math.inf)
+    args = parser.parse_args(argv)
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    options = Options(args.images, args.out, args.seconds, args.pause_after, args.seed)
+    try:
+        STAGES[args.stage](options)
+    except Paused as pause:
+        print(pause)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

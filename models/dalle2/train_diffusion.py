@@ -1,0 +1,132 @@
+"""Training of the networks that generate: decoder, upsampler and prior, all on the bank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.dalle2 import bank, decoder, prior, upsampler
+from models.dalle2.stage import Options, autocast, fit_stage
+from models.dalle2.unet import channels_last
+from models.diffusion.precond import Precond
+from models.diffusion.training import TrainConfig, denoising_loss, lognormal_sigma
+
+
+def _rows(count: int, size: int, seed: int) -> Iterator[np.ndarray]:
+    """Endless shuffled passes over range(count) in batches."""
+    rng = np.random.default_rng(seed)
+    while True:
+        order = rng.permutation(count)
+        for start in range(0, count - size + 1, size):
+            yield np.sort(order[start : start + size])
+
+
+def train_decoder(options: Options) -> None:
+    """The 16x16 base on the bank's pictures, image embedding and text embedding dropped at random."""
+    stock = bank.load_bank(options.images)
+    sample = bank.shrink(stock.pictures(np.arange(0, len(stock.images), 40)), 16)
+    config = decoder.DecoderConfig(sigma_data=round(bank.measured_sigma(sample), 4))
+    net = channels_last(Precond(decoder.DecoderNetwork(config), config.sigma_data))
+
+    def loss_fn(rows: np.ndarray) -> dict[str, Tensor]:
+        target = bank.shrink(stock.pictures(rows), config.size)
+        index = torch.from_numpy(rows)
+        cond = decoder.condition(
+            stock.image_embed[index].float(), stock.text_embed[stock.caption[index]].float()
+        )
+        sigma = lognormal_sigma(len(rows), -0.6, 1.2)
+        with autocast():
+            noisy = target + sigma.view(-1, 1, 1, 1) * torch.randn_like(target)
+            denoised = net(noisy, sigma, **decoder.drop(cond))
+        return {"loss": denoising_loss(denoised, target, sigma, config.sigma_data).mean()}
+
+    train = TrainConfig(
+        lr=1e-3, max_seconds=options.seconds, ema=0.9985, decay_from=0.5, seed=options.seed
+    )
+    fit_stage(
+        "decoder",
+        options,
+        train,
+        net,
+        loss_fn,
+        _rows(len(stock.images), 96, options.seed),
+        decoder.CHECKPOINT,
+        config,
+    )
+
+
+def train_upsampler(options: Options) -> None:
+    """16 -> 32 px at moderate noise, beside a noisy copy of the low-resolution picture."""
+    stock = bank.load_bank(options.images)
+    sample = stock.pictures(np.arange(0, len(stock.images), 40))
+    spread = round(bank.measured_sigma(sample), 4)
+    config = upsampler.UpsamplerConfig(sigma_data=spread, sigma_start=spread)
+    net = channels_last(Precond(upsampler.UpsamplerNetwork(config), spread))
+
+    def loss_fn(rows: np.ndarray) -> dict[str, Tensor]:
+        target = stock.pictures(rows)
+        low = bank.shrink(target, 16)
+        low = low + upsampler.LOW_NOISE * torch.rand(len(rows), 1, 1, 1) * torch.randn_like(low)
+        sigma = lognormal_sigma(len(rows), -1.5, 1.0).clamp(max=2 * config.sigma_start)
+        embed = stock.image_embed[torch.from_numpy(rows)].float()
+        with autocast():
+            noisy = target + sigma.view(-1, 1, 1, 1) * torch.randn_like(target)
+            denoised = net(noisy, sigma, low=low, image_embed=embed)
+        return {"loss": denoising_loss(denoised, target, sigma, spread).mean()}
+
+    train = TrainConfig(
+        lr=1e-3, max_seconds=options.seconds, ema=0.998, decay_from=0.4, seed=options.seed
+    )
+    fit_stage(
+        "upsampler",
+        options,
+        train,
+        net,
+        loss_fn,
+        _rows(len(stock.images), 64, options.seed),
+        upsampler.CHECKPOINT,
+        config,
+    )
+
+
+def train_prior(options: Options) -> None:
+    """Image embeddings from captions; token states and text embedding are dropped together."""
+    stock = bank.load_bank(options.images)
+    scaled = stock.image_embed.float() * stock.image_embed.shape[1] ** 0.5
+    config = prior.PriorConfig(
+        sigma_data=round(float((scaled - scaled.mean(0)).std()), 4), states=stock.states.shape[-1]
+    )
+    net = Precond(prior.PriorNetwork(config), config.sigma_data)
+
+    def loss_fn(rows: np.ndarray) -> dict[str, Tensor]:
+        index = torch.from_numpy(rows)
+        target, words = scaled[index], stock.caption[index]
+        states = stock.states[words].float()
+        sigma = lognormal_sigma(len(rows), 0.0, 1.2)
+        with autocast():
+            denoised = net(
+                target + sigma[:, None] * torch.randn_like(target),
+                sigma,
+                text_embed=stock.text_embed[words].float(),
+                states=states,
+                mask=states.abs().sum(-1) > 0,
+                has_text=torch.rand(len(rows)) >= prior.TEXT_DROP,
+            )
+        return {"loss": denoising_loss(denoised, target, sigma, config.sigma_data).mean()}
+
+    train = TrainConfig(
+        lr=1e-3, max_seconds=options.seconds, ema=0.998, decay_from=0.3, seed=options.seed
+    )
+    fit_stage(
+        "prior",
+        options,
+        train,
+        net,
+        loss_fn,
+        _rows(len(stock.images), 512, options.seed),
+        prior.CHECKPOINT,
+        config,
+    )

@@ -1,0 +1,215 @@
+"""Training of the networks that understand: CLIP, the text encoder and the independent classifier."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models.dalle2 import clip, text
+from models.dalle2.clip import Clip, ClipConfig, contrastive_loss, recall
+from models.dalle2.compact import save_compact
+from models.dalle2.data import STILL, STRONG, compose, concept_anchors, load_scenes, load_sprites
+from models.dalle2.stage import Options, autocast, fit_stage
+from models.dalle2.text import (
+    MAX_TOKENS,
+    TextConfig,
+    TextEncoder,
+    Tokenizer,
+    Tokens,
+    pad,
+    split_words,
+    wordpieces,
+)
+from models.dalle2.unet import channels_last
+from models.diffusion.training import TrainConfig, fit
+from models.evaluation import classifier as judge
+
+
+def train_clip(options: Options) -> None:
+    """CLIP's towers on freshly composed scenes; the text side sees the teacher's sentence vectors."""
+    sprites, scenes = load_sprites(options.images), load_scenes(options.images)
+    anchors = concept_anchors(sprites, scenes)
+    concept = torch.from_numpy(sprites.concept[scenes.sprite])
+    held_out = torch.tensor([c["held_out"] for c in sprites.concepts])
+    close = anchors @ anchors.T > 0.85  # near-twins ("cat", "cat face") are no negatives
+    net = channels_last(Clip(ClipConfig()))
+    attribute = torch.from_numpy(np.stack([scenes.colour, scenes.background], 1))
+    white = 9  # a plain picture is one on white
+    shown = attribute.clone()
+    shown[shown[:, 1] < 0, 1] = white
+    sentences = scenes.sentences
+
+    def loss_fn(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        images, rows = batch
+        net.train()
+        with autocast():
+            image = net.image_embed(images)
+        text = net.text_embed(sentences[scenes.caption[rows.numpy()]].float())
+        said, seen, kind = attribute[rows], shown[rows], concept[rows]
+        fits = ((said[:, None] < 0) | (said[:, None] == seen[None])).all(-1)  # caption i, image j
+        ambiguous = (fits.T & (kind[:, None] == kind[None])) | (
+            close[kind][:, kind] & (kind[:, None] != kind[None]) & fits.T
+        )
+        scale = net.scale()
+        pairs = contrastive_loss(scale * image @ text.T, ambiguous)
+        # Against every concept at once: the in-batch loss sees 256 of 1,300 negatives.
+        against = scale * image @ net.text_embed(anchors).T
+        twins = close[kind] & ~F.one_hot(kind, len(anchors)).bool()
+        gallery = F.cross_entropy(against.masked_fill(twins | held_out, -torch.inf), kind)
+        return {"loss": pairs + 0.5 * gallery, "pairs": pairs, "gallery": gallery, "scale": scale}
+
+    test = sprites.of("held_out_rendering")
+    generator = torch.Generator().manual_seed(1)
+    test_images = compose(
+        sprites.rgba[test], [None] * len(test), [None] * len(test), generator, STILL
+    )
+    test_concept = torch.from_numpy(sprites.concept[test])
+    best: dict[str, Any] = {}
+
+    def save_ema(state: dict[str, Tensor], info: dict[str, Any]) -> None:
+        best.update(state)
+        save_compact(clip.CHECKPOINT, state, net.config, info)
+
+    def on_save(step: int) -> dict[str, float]:
+        judge = Clip(net.config)
+        judge.load_state_dict(best)
+        judge.eval()
+        with torch.inference_mode():
+            image = torch.cat([judge.image_embed(x) for x in test_images.split(256)])
+            text = judge.text_embed(anchors)
+        return {f"recall@{k}": recall(image, text, test_concept, k) for k in (1, 5)}
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        rng, noise = (
+            np.random.default_rng(options.seed),
+            torch.Generator().manual_seed(options.seed),
+        )
+        by_concept = [np.flatnonzero(concept.numpy() == c) for c in range(len(sprites.concepts))]
+        while True:
+            rows = rng.integers(len(scenes.sprite), size=208)
+            # 48 of them get a sibling: the same thing in other colours, which teaches attributes.
+            siblings = [rng.choice(by_concept[int(concept[r])]) for r in rows[:48]]
+            rows = np.unique(np.concatenate([rows, siblings]))
+            yield scenes.compose(sprites, rows, noise, STRONG, fine=False), torch.from_numpy(rows)
+
+    config = TrainConfig(
+        lr=2e-3, max_seconds=options.seconds, weight_decay=0.05, decay_from=0.2, seed=options.seed
+    )
+    fit(config, net, loss_fn, batches(), options.out / "clip", save_ema, on_save)
+
+
+def train_text(options: Options) -> None:
+    """Distils the teacher into the word table and the small transformer.
+
+    loss = 1 - cosine + how far the batch's similarity matrix is from the teacher's, and, once there is
+    a CLIP, 1 - cosine in its space as well.
+    """
+    scenes = load_scenes(options.images)
+    head = clip.load_clip().requires_grad_(False) if clip.CHECKPOINT.exists() else None
+    rows: list[str] = json.loads((options.images / "table_rows.json").read_text())
+    tokenizer = Tokenizer(rows)
+    kept = [(i, t) for i, t in enumerate(scenes.texts) if split_words(t)]
+    tokens = [tokenizer(t) for _, t in kept]
+    index = np.array([i for i, _ in kept])
+    lengths = np.array([len(t.ids) for t in tokens])
+    # Long words are sometimes read in pieces on purpose, so that pieces learn to mean something.
+    split = Splitter(tokenizer)
+    net = TextEncoder(TextConfig(len(rows)))
+    place = {t: i for i, t in enumerate(scenes.texts)}
+    alone = scenes.sentences[[place[r.removeprefix("##")] for r in rows]].float()
+    basis = torch.pca_lowrank(alone - alone.mean(0), q=net.config.table, niter=4)[2]
+    start = (alone - alone.mean(0)) @ basis
+    with torch.no_grad():
+        net.table.weight.copy_(start / start.std())
+
+    def loss_fn(batch: tuple[Tensor, Tensor, Tensor]) -> dict[str, Tensor]:
+        ids, mask, target = batch
+        with autocast():
+            _, sentence = net(ids, mask)
+        cosine = (sentence * target).sum(1).mean()
+        matrix = (sentence @ sentence.T - target @ target.T).square().mean()
+        losses = {"loss": 1 - cosine + 10 * matrix, "cosine": cosine, "matrix": matrix}
+        if head is not None:  # what the prior and the decoder will be given
+            losses["clip"] = (head.text_embed(sentence) * head.text_embed(target)).sum(1).mean()
+            losses["loss"] = losses["loss"] + 1 - losses["clip"]
+        return losses
+
+    def batches() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        rng = np.random.default_rng(options.seed)
+        while True:
+            # Four batches of similar length at a time: half the padding of random batches.
+            drawn = rng.integers(len(kept), size=4 * 512)
+            drawn = drawn[np.argsort(lengths[drawn], kind="stable")].reshape(4, 512)
+            for picked in drawn[rng.permutation(4)]:
+                ids, mask = pad([split(tokens[i], rng) for i in picked])
+                yield ids, mask, scenes.sentences[index[picked]].float()
+
+    def save_ema(state: dict[str, Tensor], info: dict[str, Any]) -> None:
+        save_compact(text.CHECKPOINT, state, net.config, info)
+        text.TABLE.write_text("\n".join(rows))
+
+    config = TrainConfig(lr=2e-3, max_seconds=options.seconds, decay_from=0.2, seed=options.seed)
+    fit(config, net, loss_fn, batches(), options.out / "text", save_ema)
+
+
+class Splitter:
+    """Token ids of a text, each long word read in pieces with a chance of 8 %."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.cache: dict[str, tuple[int, ...]] = {}
+
+    def __call__(self, tokens: Tokens, rng: np.random.Generator) -> tuple[int, ...]:
+        if rng.random() < 0.6 or not tokens.words:
+            return tokens.ids
+        ids: list[int] = []
+        for word, pieces in zip(tokens.words, tokens.pieces, strict=True):
+            if len(word) >= 4 and rng.random() < 0.2:
+                ids += self._pieces(word)
+            else:
+                ids += [self.tokenizer.vocab[p] for p in pieces]
+        return tuple(ids[:MAX_TOKENS])
+
+    def _pieces(self, word: str) -> tuple[int, ...]:
+        if word not in self.cache:
+            vocab = self.tokenizer.vocab
+            whole = vocab.pop(word, None)  # hidden for a moment, so that only its pieces are found
+            self.cache[word] = tuple(vocab[p] for p in wordpieces(word, vocab))
+            if whole is not None:
+                vocab[word] = whole
+        return self.cache[word]
+
+
+def train_classifier(options: Options) -> None:
+    """The independent judge: real drawings only, none of CLIP's weights, its own seed."""
+    sprites = load_sprites(options.images)
+    rows = sprites.of("train", "held_out_concept")
+    config = judge.ClassifierConfig(len(sprites.concepts))
+    torch.manual_seed(config.seed)
+    net = channels_last(judge.Classifier(config))
+
+    def loss_fn(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        images, concept = batch
+        with autocast():
+            logits = net(images)
+        return {"loss": F.cross_entropy(logits.float(), concept, label_smoothing=0.1)}
+
+    train = TrainConfig(
+        lr=2e-3, max_seconds=options.seconds, weight_decay=0.05, decay_from=0.3, seed=config.seed
+    )
+    fit_stage(
+        "classifier",
+        options,
+        train,
+        net,
+        loss_fn,
+        judge.augmented_batches(sprites, rows, 128, config.seed),
+        judge.CHECKPOINT,
+        config,
+    )
