@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import socket
 import sys
@@ -74,7 +75,8 @@ def main() -> None:
     )
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    Server(config, app, f"http://{shown}:{port}").run(sockets=[listening])
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has shut down and raises it once more
+        Server(config, app, f"http://{shown}:{port}").run(sockets=[listening])
 
 
 def _name(path: tuple[int | str, ...]) -> str:

@@ -23,6 +23,7 @@ from app.schemas import (
     describe,
     parse_run,
     resolve,
+    run_schema,
     settings_json,
 )
 from app.services import Has, Services
@@ -87,7 +88,7 @@ async def pipelines(services: Has) -> dict[str, list[dict[str, Any]]]:
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": RunIn.model_json_schema()}},
+            "content": {"application/json": {"schema": run_schema()}},
         }
     },
 )

@@ -14,7 +14,8 @@ import numpy as np
 AMINO_ACIDS = frozenset(
     "ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL UNK".split()
 )
-CIF_ORDERS = {1: "sing", 2: "doub", 3: "trip", 4: "arom"}
+AROMATIC = 4
+CIF_ORDERS = {1: "sing", 2: "doub", 3: "trip", AROMATIC: "arom"}
 SDF_MAX = 999  # what the counts line of a V2000 block can hold
 
 
@@ -51,7 +52,8 @@ def mmcif(
                 f"{'ATOM' if atom.polymer else 'HETATM'} {serial} {_quote(atom.element)} {atom.cif_name} . "
                 f"{_quote(atom.residue)} {_quote(atom.chain)} {entity[atom.chain]} "
                 f"{atom.residue_index if atom.polymer else '.'} ? {x:.3f} {y:.3f} {z:.3f} 1.00 0.00 "
-                f"{atom.charge} {atom.residue_index} {_quote(atom.chain)} {number}"
+                f"{atom.charge} {atom.residue_index} {_quote(atom.residue)} {_quote(atom.chain)} "
+                f"{atom.cif_name} {number}"
             )
     return "\n".join([*lines, "#", ""])
 
@@ -59,7 +61,8 @@ def mmcif(
 _ATOM_SITE = (
     "group_PDB", "id", "type_symbol", "label_atom_id", "label_alt_id", "label_comp_id", "label_asym_id",
     "label_entity_id", "label_seq_id", "pdbx_PDB_ins_code", "Cartn_x", "Cartn_y", "Cartn_z", "occupancy",
-    "B_iso_or_equiv", "pdbx_formal_charge", "auth_seq_id", "auth_asym_id", "pdbx_PDB_model_num",
+    "B_iso_or_equiv", "pdbx_formal_charge", "auth_seq_id", "auth_comp_id", "auth_asym_id",
+    "auth_atom_id", "pdbx_PDB_model_num",
 )  # fmt: skip
 
 
@@ -105,18 +108,21 @@ def _entities(atoms: Sequence[_Atom]) -> list[tuple[int, str]]:
 def _bond_loops(atoms: Sequence[_Atom], bonds: Sequence[Sequence[int]]) -> Iterator[str]:
     """Bonds within a residue as _chem_comp_bond, once per component; the others, peptide bonds aside
     (every reader knows them), as _struct_conn."""
-    inside: dict[tuple[str, str, str], str] = {}
+    inside: dict[tuple[str, str, str], int] = {}
     between: list[tuple[str, ...]] = []
     for i, j, order in bonds:
         a, b = atoms[i], atoms[j]
         if (a.chain, a.residue_index) == (b.chain, b.residue_index):
-            inside.setdefault((a.residue, a.name, b.name), CIF_ORDERS[order])
+            inside.setdefault((a.residue, a.name, b.name), order)
         elif {a.name, b.name} != {"C", "N"} or not (a.polymer and b.polymer):
             between.append((f"covale{len(between) + 1}", "covale", *_partner(a), *_partner(b)))
-    rows = [(*key, order) for key, order in inside.items()]
-    yield from _loop(
-        "chem_comp_bond", ("comp_id", "atom_id_1", "atom_id_2", "value_order"), rows
-    )  # fmt: skip
+    rows = [
+        (*key, CIF_ORDERS[order], "Y" if order == AROMATIC else "N", k)
+        for k, (key, order) in enumerate(inside.items(), 1)
+    ]
+    names: tuple[str, ...] = ("comp_id", "atom_id_1", "atom_id_2")
+    names += ("value_order", "pdbx_aromatic_flag", "pdbx_ordinal")
+    yield from _loop("chem_comp_bond", names, rows)
     partner = ("label_asym_id", "label_comp_id", "label_seq_id", "label_atom_id")
     names = ("id", "conn_type_id", *(f"ptnr{k}_{name}" for k in (1, 2) for name in partner))
     yield from _loop("struct_conn", names, between)

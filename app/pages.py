@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
+
+from app.static import Compressed
 
 HERE = Path(__file__).parent
 ROOT = (
@@ -40,6 +41,6 @@ async def docs(request: Request) -> Response:
 
 def mount_static(app: FastAPI) -> None:
     """``/static`` (ours) and ``/vendor/plotly`` (the plotly package's own copy of plotly.js)."""
-    app.mount("/static", StaticFiles(directory=ROOT / "static"), name="static")
-    plotly = StaticFiles(packages=[("plotly", "package_data")])
+    app.mount("/static", Compressed(directory=ROOT / "static"), name="static")
+    plotly = Compressed(packages=[("plotly", "package_data")])
     app.mount("/vendor/plotly", plotly, name="plotly")

@@ -101,7 +101,7 @@ class MoleculePainter:
         unit = big / 2 / self._reach
         pixels = points[:, :2] * [1, -1] * unit + big / 2
         depth = points[:, 2]
-        near = (depth - depth.min()) / max(1e-9, float(np.ptp(depth)))  # 0 far ... 1 near
+        near = 1 - (depth.max() - depth) / max(4.0, float(np.ptp(depth)))  # 1 near ... 0 far
         picture = Image.new("RGB", (big, big), PAPER)
         draw = ImageDraw.Draw(picture)
         radius = self._ball * unit

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 import time
 from collections import deque
@@ -23,7 +24,7 @@ from app.engine import Engine, Job
 from app.metrics import Metrics
 from app.settings import Settings
 from models.diffusion.sampler import Request
-from models.pipeline import InputError, Pipeline, SampleSettings
+from models.pipeline import InputError, Pipeline, SampleSettings, View
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class Run:
         input: Mapping[str, Any],
         settings: SampleSettings,
         start: Mapping[str, Any],
-        max_frames: int,
+        limits: Settings,
         notify: Callable[[Run], None],
     ) -> None:
         self.id = secrets.token_urlsafe(16)
@@ -59,8 +60,10 @@ class Run:
         self.viewers = 0
         self.timer: asyncio.TimerHandle | None = None
         self.job = Job(pipeline.run(plan, settings), self, rows=settings.samples)
-        self._view = pipeline.view(plan, settings)
-        self._max_frames = max_frames
+        self._view: View | None = pipeline.view(plan, settings)
+        self._max_frames = limits.max_frames
+        self._max_bytes = limits.max_run_bytes
+        self._strides: dict[str, int] = {}  # per stage: every which step is streamed
         self._notify = notify
         self._waiters: set[asyncio.Future[None]] = set()
         self._begun = time.perf_counter()
@@ -97,16 +100,20 @@ class Run:
             raise wire.NotFinite(f"the {request.net.name} network's answer is not finite")
         if not request.frame:
             return
+        assert self._view is not None
         frame = self._view.frame(request, answer)  # sees every frame, also those not streamed
-        stride = -(-frame.steps // self._max_frames)
-        if frame.step % stride and frame.step != frame.steps - 1:
+        if frame.step % self._strides.get(frame.stage, 1) and frame.step != frame.steps - 1:
             return
         data = wire.frame_data(frame)
         if self._first_frame_s is None:
             self._first_frame_s = self._elapsed()
-        self._append("frame", data)
+        size = self._append("frame", data)
+        if frame.stage not in self._strides:
+            room = max(2, min(self._max_frames, self._max_bytes // size))
+            self._strides[frame.stage] = math.ceil(frame.steps / room)
 
     def finished(self, result: Any) -> None:
+        assert self._view is not None
         start = time.perf_counter()
         data = wire.encode(self._view.done(result))
         self.job.outside_s += time.perf_counter() - start
@@ -134,14 +141,17 @@ class Run:
         self._total_s = self._total_s or self._elapsed()
         self.state = state
         self._append(event, data)
+        self._view = None  # it remembers every frame; from here on the log is enough
         self.closed = True
         self._notify(self)  # once more: whoever saw the last event before ``closed`` sleeps
 
-    def _append(self, event: str, data: Mapping[str, Any]) -> None:
+    def _append(self, event: str, data: Mapping[str, Any]) -> int:
+        """-> the bytes that it took."""
         block = wire.event_bytes(len(self.log), event, data)
         self.size += len(block)
         self.log.append(block)
         self._notify(self)
+        return len(block)
 
     # -- called in the event loop ----------------------------------------------------------------
 
@@ -182,6 +192,7 @@ class Runs:
         self._settings = settings
         self._metrics = metrics
         self._runs: dict[str, Run] = {}  # least recently used first
+        self._open: set[str] = set()  # ids of runs that have not closed
         self._news: deque[Run] = deque()  # runs whose log grew since the loop last looked
         self._looking = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -196,10 +207,10 @@ class Runs:
     ) -> Run:
         """Admits a run. Raises engine.Full."""
         self._loop = asyncio.get_running_loop()
-        max_frames = self._settings.max_frames
-        run = Run(pipeline, plan, input, settings, start, max_frames, self._notify)
+        run = Run(pipeline, plan, input, settings, start, self._settings, self._notify)
         self._engine.submit(run.job)
         self._runs[run.id] = run
+        self._open.add(run.id)
         self._cancel_later(run, self._settings.unclaimed_s, "nobody came to see this run")
         log.info("run=%s pipeline=%s admitted samples=%d", run.id, pipeline.id, settings.samples)
         return run
@@ -265,10 +276,11 @@ class Runs:
         while self._news:
             run = self._news.popleft()
             run.wake()
-            if run.closed and run.id not in self._counted:
+            if run.closed and run.id in self._open:
                 self._closed(run)
 
     def _closed(self, run: Run) -> None:
+        self._open.remove(run.id)
         self._stop_timer(run)
         timings = run.timings
         self._metrics.runs.labels(run.pipeline.id, run.state).inc()

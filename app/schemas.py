@@ -104,6 +104,24 @@ class RunIn(Strict):
     settings: SettingsIn | None = None
 
 
+def run_schema() -> dict[str, Any]:
+    """RunIn as one JSON schema without references, for a place in the OpenAPI document."""
+    schema = RunIn.model_json_schema()
+    parts = schema.pop("$defs")
+
+    def inline(node: Any) -> Any:
+        if isinstance(node, list):
+            return [inline(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            return inline(parts[node["$ref"].rpartition("/")[2]])
+        return {key: inline(value) for key, value in node.items()}
+
+    inlined: dict[str, Any] = inline(schema)
+    return inlined
+
+
 class RunOut(BaseModel):
     """A run that was admitted: where its events are, and every setting resolved."""
 

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     max_frames: int = Field(
         default=100, ge=2, description="frames streamed per stage; thinned beyond"
     )
+    max_run_bytes: int = Field(
+        default=4 * 2**20, ge=1, description="of a stage's frames; thinned beyond"
+    )
     max_body: int = Field(default=64 * 1024, ge=256, description="bytes of a request body")
 
     grace_s: float = Field(default=10, ge=0, description="a run without viewers is cancelled after")
@@ -51,7 +54,7 @@ class Settings(BaseSettings):
     keep_runs: int = Field(
         default=200, ge=0, description="finished runs kept for replay and export"
     )
-    keep_bytes: int = Field(default=256 * 2**20, ge=0, description="bytes of their events")
+    keep_bytes: int = Field(default=128 * 2**20, ge=0, description="bytes of their events")
     keep_s: float = Field(default=3600, ge=0, description="seconds that they are kept")
     ping_s: float = Field(
         default=15, gt=0, description="seconds between keep-alive comments in a stream"

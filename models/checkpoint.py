@@ -48,6 +48,7 @@ def save(
     header = {"config": to_json(config), "meta": json.dumps(dict(meta or {}), sort_keys=True)}
     partial = path.with_suffix(".tmp")
     save_file(tensors, partial, metadata=header)
+    partial.chmod(0o644)  # the container's user is another one
     partial.replace(path)
 
 

@@ -124,6 +124,24 @@ def molecule_graph(mol: rdchem.Mol) -> Graph:
     )
 
 
+def graph_molecule(graph: Graph) -> rdchem.Mol:
+    """The molecule of a one-slot graph, atoms in the graph's order, without stereo tags."""
+    column = {name: k for k, name in enumerate(TOKEN_COLUMNS)}
+    mol = Chem.RWMol()
+    for row in graph.tokens.tolist():
+        atom = rdchem.Atom(ELEMENTS[row[column["element"]]])
+        atom.SetFormalCharge(row[column["charge"]] - 3)
+        atom.SetIsAromatic(bool(row[column["aromatic"]]))
+        atom.SetNumExplicitHs(row[column["hydrogens"]])
+        atom.SetNoImplicit(True)
+        mol.AddAtom(atom)
+    kinds = {order: kind for kind, order in ORDERS.items()}
+    for i, j, order in graph.bonds.tolist():
+        mol.AddBond(i, j, kinds[order])
+    Chem.SanitizeMol(mol)
+    return mol.GetMol()
+
+
 def with_conformer(mol: rdchem.Mol, xyz: np.ndarray) -> rdchem.Mol:
     """A copy of ``mol`` whose only conformer is ``xyz`` (N, 3) in A."""
     copy = Chem.Mol(mol)

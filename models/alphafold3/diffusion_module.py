@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from models.alphafold3.features import Features
-from models.alphafold3.graph import ATOM_TYPES
+from models.alphafold3.graph import ATOM_TYPES, TOKEN_COLUMNS
 from models.alphafold3.trunk import ModelConfig, PairBiasAttention, Trunk, key_mask_bias
 from models.diffusion.precond import Precond
 
@@ -19,53 +19,86 @@ MAX_SLOTS = 4
 STYLES = ("crystal", "ideal")
 REACH = 4.0  # A
 MAX_GAIN = 0.5  # 1 / A; see DiffusionModule.forward
-VECTORS = 7  # three numbers each, see local_vectors
+VECTORS = 9  # three numbers each, see local_vectors
 
 
-def _shell(x: Tensor, index: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean vector to the listed atoms, and mean unit vector. x: (B, K, M, 3), index, mask: (B, M, n)."""
+def atom_classes(features: Features) -> Tensor:
+    """(B, M) what decides an ideal distance: kind of atom x hybridisation."""
+    column = list(TOKEN_COLUMNS).index("hybridisation")
+    hybridisation = features.tokens[..., column].repeat_interleave(features.slots, 1)
+    return features.atom_types * TOKEN_COLUMNS["hybridisation"] + hybridisation
+
+
+def _gather(x: Tensor, index: Tensor) -> Tensor:
+    """x: (B, K, M, 3), index: (B, M, n) -> (B, K, M, n, 3)"""
     batch = torch.arange(len(x), device=x.device)[:, None, None]
-    gap = x.transpose(1, 2)[batch, index].permute(0, 3, 1, 2, 4) - x.unsqueeze(-2)  # (B, K, M, n, 3)
-    share = (mask / mask.sum(-1, keepdim=True).clamp_min(1))[:, None, :, :, None]
-    unit = gap / (gap.square().sum(-1, keepdim=True) + 1e-6).sqrt()
-    return _bounded((gap * share).sum(-2)), (unit * share).sum(-2)
+    return x.transpose(1, 2)[batch, index].permute(0, 3, 1, 2, 4)
 
 
 def _bounded(v: Tensor) -> Tensor:
-    """Vectors of a few A stay as they are, those of a molecule drowned in noise end at REACH."""
+    """Vectors of a few units stay as they are, those of a molecule drowned in noise end at REACH."""
     return v / (1 + v.square().sum(-1, keepdim=True) / REACH**2).sqrt()
 
 
-def local_vectors(x: Tensor, features: Features, scale: Tensor) -> Tensor:
+def _shell(
+    x: Tensor, index: Tensor, mask: Tensor, ideal: Tensor, c_out: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean vector and mean unit vector to the listed atoms, and the pull of springs of length ``ideal``
+    to them, in units of c_out. x: (B, K, M, 3) A, index, mask, ideal: (B, M, n), c_out: (B, K, 1, 1)."""
+    gap = _gather(x, index) - x.unsqueeze(-2)  # (B, K, M, n, 3)
+    share = (mask / mask.sum(-1, keepdim=True).clamp_min(1))[:, None, :, :, None]
+    length = (gap.square().sum(-1, keepdim=True) + 1e-6).sqrt()
+    unit = gap / length
+    stretch = (length - ideal[:, None, :, :, None]) * mask[:, None, :, :, None]
+    pull = _bounded((stretch * unit).sum(-2) / c_out)
+    return _bounded((gap * share).sum(-2)), (unit * share).sum(-2), pull
+
+
+def local_vectors(
+    x: Tensor, features: Features, ideal: IdealDistances, scale: Tensor, c_out: Tensor
+) -> Tensor:
     """What the graph makes of the noisy coordinates: (B, K, M, VECTORS, 3).
 
-    x itself; mean vector and mean unit vector to the bonded atoms and to those two bonds away (how far
-    bonds and angles are off); and for atoms with a handed triple its unit normal and the way from the
-    atom to its middle. The normal is a cross product, so it turns with the molecule but changes sign
-    in a mirror: the network reads chirality off it, which a linear map of coordinates cannot.
-    x: (B, K, M, 3) in units of 1 / scale, scale: (B, K, 1, 1) back to A.
+    0: x itself; 1, 2: mean vector and mean unit vector to the bonded atoms, 3, 4: to those two bonds
+    away; 5, 6: for atoms with a handed triple its unit normal and the way from the atom to its middle;
+    7, 8: how bonds and 1-3 distances that are too long or too short pull at the atom, in units of c_out,
+    which is what the network's answer is scaled by. The normal is a cross product, so it turns with the
+    molecule but changes sign in a mirror: the network reads chirality off it, which a linear map of
+    coordinates cannot. x: (B, K, M, 3), scale: (B, K, 1, 1) A per unit of x, c_out: (B, K, 1, 1) A.
     """
     position = x * scale
-    bond, bond_unit = _shell(position, features.near, features.near_mask)
-    angle, angle_unit = _shell(position, features.second, features.second_mask)
-    batch = torch.arange(len(x), device=x.device)[:, None, None]
-    triple = position.transpose(1, 2)[batch, features.handed].permute(0, 3, 1, 2, 4)  # (B, K, M, 3, 3)
+    bonds, angles = ideal(features)
+    bond, bond_unit, bond_pull = _shell(position, features.near, features.near_mask, bonds, c_out)
+    angle, angle_unit, angle_pull = _shell(
+        position, features.second, features.second_mask, angles, c_out
+    )
+    triple = _gather(position, features.handed)  # (B, K, M, 3, 3)
     a, b, c = triple.unbind(-2)
     normal = torch.linalg.cross(b - a, c - a)
     normal = normal / (normal.square().sum(-1, keepdim=True) + 1e-6).sqrt()
     known = features.handed_mask[:, None, :, None]
-    return torch.stack(
-        [
-            x,
-            bond,
-            bond_unit,
-            angle,
-            angle_unit,
-            normal * known,
-            _bounded(triple.mean(-2) - position) * known,
-        ],
-        -2,
-    )
+    middle = _bounded(triple.mean(-2) - position)
+    vectors = [x, bond, bond_unit, angle, angle_unit, normal * known, middle * known]
+    return torch.stack([*vectors, bond_pull, angle_pull], -2)
+
+
+class IdealDistances(nn.Module):
+    """Mean bonded and 1-3 distances between classes of atoms, measured on the training set (A)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        classes = len(ATOM_TYPES) * TOKEN_COLUMNS["hybridisation"]
+        self.register_buffer("bonds", torch.full((classes, classes), 1.5))
+        self.register_buffer("angles", torch.full((classes, classes), 2.5))
+
+    def forward(self, features: Features) -> tuple[Tensor, Tensor]:
+        """-> (B, M, MAX_NEIGHBOURS), (B, M, SECOND_SHELL)"""
+        own = atom_classes(features)
+        batch = torch.arange(len(own), device=own.device)[:, None, None]
+        return (
+            self.bonds[own.unsqueeze(-1), own[batch, features.near]],
+            self.angles[own.unsqueeze(-1), own[batch, features.second]],
+        )
 
 
 class NoiseEmbedding(nn.Module):
@@ -120,6 +153,7 @@ class DiffusionModule(nn.Module):
         super().__init__()
         self.config = config
         atom, token = config.atom, config.token
+        self.ideal = IdealDistances()
         self.vectors = nn.Linear(3 * VECTORS, atom)
         self.atom_type = nn.Embedding(len(ATOM_TYPES), atom)
         self.atom_in = nn.Sequential(nn.Linear(atom, 2 * atom), nn.SiLU(), nn.Linear(2 * atom, atom))
@@ -161,7 +195,9 @@ class DiffusionModule(nn.Module):
         x = x.unflatten(0, (batch, -1))
         with torch.autocast(x.device.type, enabled=False):  # differences of coordinates need float32
             lengths = scale.reshape(batch, -1, 1, 1)
-            local = local_vectors(x, features, lengths)
+            ratio = (4 * c_noise).exp().reshape(batch, -1, 1, 1)  # sigma / sigma_data
+            c_out = lengths * ratio / (1 + ratio**2)
+            local = local_vectors(x, features, self.ideal, lengths, c_out)
             vectors = self.vectors(local.flatten(-2))
         atoms = vectors + self.atom_type(features.atom_types)[:, None]  # (B, K, M, atom)
         atoms = atoms.to(token_input.dtype)
@@ -180,9 +216,8 @@ class DiffusionModule(nn.Module):
         atoms = self.norm_out(atoms)
         # The noise of an atom is best cancelled by the atom's own vectors, gated: through the layers
         # above, a copy of them would have to survive three layer norms.
-        ratio = (4 * c_noise).exp().reshape(batch, -1, 1, 1, 1)  # sigma / sigma_data
-        gain = ((1 + ratio**2) / (ratio * lengths.unsqueeze(-1))).clamp_max(MAX_GAIN)  # 1 / c_out
-        gain = torch.cat([torch.ones_like(gain), gain.expand(-1, -1, -1, VECTORS - 1, -1)], -2)
+        gain = torch.ones(*c_out.shape[:2], 1, VECTORS, 1, device=x.device)
+        gain[..., 1:7, :] = (1 / c_out).clamp_max(MAX_GAIN).unsqueeze(-1)
         gates = self.vector_gates(atoms).float().unsqueeze(-1)
         return (self.out(atoms).float() + (gates * gain * local).sum(-2)).flatten(0, 1)
 
@@ -196,14 +231,22 @@ class StructureModel(nn.Module):
         self.trunk = Trunk(config)
         self.denoiser = Precond(DiffusionModule(config), config.sigma_data_atoms)
 
+    @property
+    def module(self) -> DiffusionModule:
+        return self.denoiser.network  # type: ignore[return-value]
+
+    def set_ideal_distances(self, bonds: Tensor, angles: Tensor) -> None:
+        """Measured once on the training set, then part of the checkpoint."""
+        self.module.ideal.bonds.copy_(bonds)
+        self.module.ideal.angles.copy_(angles)
+
     def sigma_data(self, slots: int) -> float:
         """A: the scale of a structure's class, molecules (one slot) or protein backbones."""
         return self.config.sigma_data_atoms if slots == 1 else self.config.sigma_data_residues
 
     def condition(self, features: Features) -> tuple[Tensor, Tensor]:
         """One trunk pass: what :meth:`denoise` needs of every structure, whatever the noise."""
-        module: DiffusionModule = self.denoiser.network  # type: ignore[assignment]
-        return module.condition(*self.trunk(features), features.token_mask)
+        return self.module.condition(*self.trunk(features), features.token_mask)
 
     def denoise(
         self,

@@ -17,7 +17,14 @@ import torch
 from torch import Tensor
 
 from models import checkpoint
-from models.alphafold3.data.batches import Batch, MoleculeBatches, ProteinBatches, Proteins, endless
+from models.alphafold3.data.batches import (
+    Batch,
+    MoleculeBatches,
+    ProteinBatches,
+    Proteins,
+    endless,
+    ideal_distances,
+)
 from models.alphafold3.data.store import Molecules
 from models.alphafold3.diffusion_module import StructureModel
 from models.alphafold3.geometry import centre, rotations_from
@@ -26,7 +33,9 @@ from models.alphafold3.trunk import ModelConfig
 from models.diffusion.training import TrainConfig, fit, lognormal_sigma
 
 CHECKPOINT = "alphafold3.safetensors"
-LOG_SIGMA_MEAN, LOG_SIGMA_STD = -1.6, 1.5  # of ln(sigma / sigma_data)
+# ln(sigma / sigma_data) ~ N(mean, std). The fold of a protein is decided at higher noise than the
+# shape of a molecule, where bonds and angles leave little to decide.
+LOG_SIGMA_MEAN_ATOMS, LOG_SIGMA_MEAN_RESIDUES, LOG_SIGMA_STD = -1.6, -1.2, 1.5
 DISTANCE_SHARE = 0.2
 
 
@@ -40,7 +49,8 @@ def step_loss(model: StructureModel, batch: Batch, copies: int) -> dict[str, Ten
     rotation = rotations_from(torch.randn(rows, 2, 3, device=device))
     truth = truth @ rotation.transpose(-1, -2)
     sigma_data = torch.full((rows,), model.sigma_data(features.slots), device=device)
-    sigma = lognormal_sigma(rows, LOG_SIGMA_MEAN, LOG_SIGMA_STD, device) * sigma_data
+    mean = LOG_SIGMA_MEAN_ATOMS if features.slots == 1 else LOG_SIGMA_MEAN_RESIDUES
+    sigma = lognormal_sigma(rows, mean, LOG_SIGMA_STD, device) * sigma_data
     noise = torch.randn_like(truth)
     row_mask = mask.repeat_interleave(copies, 0)
     noisy = truth + centre(noise, row_mask) * sigma[:, None, None]
@@ -82,7 +92,7 @@ class DataConfig:
     rows: int = 2048
     largest: int = 40  # heavy atoms
     small: float = 20.0  # molecules above this size are drawn less often, in proportion
-    protein_share: float = 0.3
+    protein_share: float = 0.4
 
 
 def parts_before(out: Path) -> int:
@@ -110,10 +120,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.manual_seed(args.seed)
 
     config, data = ModelConfig(), DataConfig()
-    model = StructureModel(config).to(args.device)
+    model = StructureModel(config)
+    molecules, proteins = Molecules(args.molecules), Proteins(args.proteins)
+    model.set_ideal_distances(*ideal_distances(molecules, proteins))
+    model.to(args.device)
     batches = endless(
-        MoleculeBatches(Molecules(args.molecules), data.copies, data.rows, data.largest, data.small),
-        ProteinBatches(Proteins(args.proteins), data.copies, data.rows),
+        MoleculeBatches(molecules, data.copies, data.rows, data.largest, data.small),
+        ProteinBatches(proteins, data.copies, data.rows),
         data.protein_share,
         (args.seed, parts_before(args.out)),
     )

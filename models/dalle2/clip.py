@@ -111,9 +111,9 @@ def contrastive_loss(logits: Tensor, ambiguous: Tensor) -> Tensor:
     ambiguous: (B, B) bool, pairs off the diagonal that are true as well (the same concept and no
     contradicting attribute); they are left out instead of being taught as wrong.
     """
-    off = ambiguous & ~torch.eye(len(logits), dtype=torch.bool)
+    off = ambiguous & ~torch.eye(len(logits), dtype=torch.bool, device=logits.device)
     logits = logits.masked_fill(off, -torch.inf)
-    target = torch.arange(len(logits))
+    target = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 

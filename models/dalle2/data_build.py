@@ -340,8 +340,6 @@ def build(cache_dir: str | Path = "cache", *, fetch: bool = True) -> dict[str, A
     return summary
 
 
-
-
 def write_sample(cache_dir: str | Path, out: Path, labels: Iterable[str]) -> int:
     """A small part of the cache in the cache's own format (the test fixture): all drawings under a
     permissive licence of the named concepts. -> number of drawings"""

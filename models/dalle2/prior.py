@@ -36,8 +36,8 @@ class PriorConfig:
     sigma_data: float
     embed: int = 256
     states: int = 192  # width of the text encoder's token states
-    width: int = 512
-    blocks: int = 4
+    width: int = 320
+    blocks: int = 3
     heads: int = 8
 
 

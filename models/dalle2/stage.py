@@ -18,14 +18,14 @@ from models.diffusion.training import TrainConfig, fit
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line gives every stage."""
+    """What the command line gives every stage. pause_after: stop at the first save past this many
+    seconds; the same command goes on from there."""
 
     images: Path
     out: Path
     seconds: float
-    pause_after: float = (
-        math.inf
-    )  # stop at the first save past this many seconds; the same call resumes
+    device: str = "cpu"
+    pause_after: float = math.inf
     seed: int = 0
 
 
@@ -44,8 +44,8 @@ def pausing(options: Options) -> Callable[[int], dict[str, float]]:
     return on_save
 
 
-def autocast() -> torch.autocast:
-    return torch.autocast("cpu", torch.bfloat16)
+def autocast(options: Options) -> torch.autocast:
+    return torch.autocast(options.device, torch.bfloat16)
 
 
 def fit_stage(

@@ -2,7 +2,7 @@
 
     python -m models train STAGE [--seconds S]
 
-Stages: clip, text, bank, decoder, upsampler, prior, classifier; `all` runs them in this order.
+Stages: clip, text, bank, sketch, decoder, upsampler, prior, classifier; `all` runs them in this order.
 
 Order matters: `bank` needs a trained CLIP and text encoder; `decoder`, `upsampler` and `prior` need
 the bank. Every stage resumes where it stopped and writes its checkpoint every few minutes.
@@ -21,7 +21,12 @@ import torch
 
 from models.dalle2 import bank, clip, text
 from models.dalle2.stage import Options, Paused
-from models.dalle2.train_diffusion import train_decoder, train_prior, train_upsampler
+from models.dalle2.train_diffusion import (
+    train_decoder,
+    train_prior,
+    train_sketch,
+    train_upsampler,
+)
 from models.dalle2.train_towers import train_classifier, train_clip, train_text
 
 
@@ -39,6 +44,7 @@ def train_all(options: Options) -> None:
         "clip": 0.4,
         "text": 0.15,
         "bank": 0.0,
+        "sketch": 0.06,
         "decoder": 1.0,
         "upsampler": 0.2,
         "prior": 0.15,
@@ -52,6 +58,7 @@ STAGES: dict[str, Callable[[Options], None]] = {
     "clip": train_clip,
     "text": train_text,
     "bank": build_bank,
+    "sketch": train_sketch,
     "decoder": train_decoder,
     "upsampler": train_upsampler,
     "prior": train_prior,
@@ -69,11 +76,17 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--images", type=Path, default=Path("cache/images"))
     parser.add_argument("--out", type=Path, default=Path("cache/train/dalle2"))
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--pause-after", type=float, default=math.inf)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument(
+        "--pause-after",
+        type=float,
+        default=math.inf,
+        help="stop at the first save past this many seconds",
+    )
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    options = Options(args.images, args.out, args.seconds, args.pause_after, args.seed)
+    options = Options(args.images, args.out, args.seconds, args.device, args.pause_after, args.seed)
     try:
         STAGES[args.stage](options)
     except Paused as pause:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,21 +25,67 @@ def _rows(count: int, size: int, seed: int) -> Iterator[np.ndarray]:
             yield np.sort(order[start : start + size])
 
 
-def train_decoder(options: Options) -> None:
-    """The 16x16 base on the bank's pictures, image embedding and text embedding dropped at random."""
-    stock = bank.load_bank(options.images)
+def _sketch_path(options: Options) -> Path:
+    return options.out / "sketch" / "sketch.safetensors"
+
+
+def _decoder_config(stock: bank.Bank) -> decoder.DecoderConfig:
     sample = bank.shrink(stock.pictures(np.arange(0, len(stock.images), 40)), 16)
-    config = decoder.DecoderConfig(sigma_data=round(bank.measured_sigma(sample), 4))
-    net = channels_last(Precond(decoder.DecoderNetwork(config), config.sigma_data))
+    return decoder.DecoderConfig(sigma_data=round(bank.measured_sigma(sample), 4))
+
+
+def train_sketch(options: Options) -> None:
+    """The decoder's perceptron alone: mean picture of an embedding, squared error."""
+    device, stock = options.device, bank.load_bank(options.images)
+    config = _decoder_config(stock)
+    net = decoder.Sketch(config.embed, config.sketch, config.size).to(device)
+    targets = torch.cat(
+        [
+            bank.shrink(stock.pictures(np.arange(i, min(i + 1000, len(stock.images)))), config.size)
+            for i in range(0, len(stock.images), 1000)
+        ]
+    )
 
     def loss_fn(rows: np.ndarray) -> dict[str, Tensor]:
-        target = bank.shrink(stock.pictures(rows), config.size)
+        index = torch.from_numpy(rows)
+        embed = stock.image_embed[index].float().to(device)
+        noisy = decoder.drop(decoder.condition(embed, embed))["image_embed"]
+        with autocast(options):
+            guess = net(noisy * config.embed**0.5)
+        return {"loss": (guess.float() - targets[index].to(device)).square().mean()}
+
+    train = TrainConfig(
+        lr=1e-3, max_seconds=options.seconds, ema=0.998, decay_from=0.3, seed=options.seed
+    )
+    fit_stage(
+        "sketch",
+        options,
+        train,
+        net,
+        loss_fn,
+        _rows(len(stock.images), 512, options.seed),
+        _sketch_path(options),
+        config,
+    )
+
+
+def train_decoder(options: Options) -> None:
+    """The 16x16 base on the bank's pictures, image embedding and text embedding dropped at random."""
+    device, stock = options.device, bank.load_bank(options.images)
+    config = _decoder_config(stock)
+    net = channels_last(Precond(decoder.DecoderNetwork(config), config.sigma_data)).to(
+        options.device
+    )
+
+    def loss_fn(rows: np.ndarray) -> dict[str, Tensor]:
+        target = bank.shrink(stock.pictures(rows), config.size).to(device)
         index = torch.from_numpy(rows)
         cond = decoder.condition(
-            stock.image_embed[index].float(), stock.text_embed[stock.caption[index]].float()
+            stock.image_embed[index].float().to(device),
+            stock.text_embed[stock.caption[index]].float().to(device),
         )
-        sigma = lognormal_sigma(len(rows), -0.6, 1.2)
-        with autocast():
+        sigma = lognormal_sigma(len(rows), 0.1, 1.3, device)
+        with autocast(options):
             noisy = target + sigma.view(-1, 1, 1, 1) * torch.randn_like(target)
             denoised = net(noisy, sigma, **decoder.drop(cond))
         return {"loss": denoising_loss(denoised, target, sigma, config.sigma_data).mean()}
@@ -60,19 +107,20 @@ def train_decoder(options: Options) -> None:
 
 def train_upsampler(options: Options) -> None:
     """16 -> 32 px at moderate noise, beside a noisy copy of the low-resolution picture."""
-    stock = bank.load_bank(options.images)
+    device, stock = options.device, bank.load_bank(options.images)
     sample = stock.pictures(np.arange(0, len(stock.images), 40))
     spread = round(bank.measured_sigma(sample), 4)
     config = upsampler.UpsamplerConfig(sigma_data=spread, sigma_start=spread)
-    net = channels_last(Precond(upsampler.UpsamplerNetwork(config), spread))
+    net = channels_last(Precond(upsampler.UpsamplerNetwork(config), spread)).to(options.device)
 
     def loss_fn(rows: np.ndarray) -> dict[str, Tensor]:
-        target = stock.pictures(rows)
+        target = stock.pictures(rows).to(device)
         low = bank.shrink(target, 16)
-        low = low + upsampler.LOW_NOISE * torch.rand(len(rows), 1, 1, 1) * torch.randn_like(low)
-        sigma = lognormal_sigma(len(rows), -1.5, 1.0).clamp(max=2 * config.sigma_start)
-        embed = stock.image_embed[torch.from_numpy(rows)].float()
-        with autocast():
+        strength = upsampler.LOW_NOISE * torch.rand(len(rows), 1, 1, 1, device=device)
+        low = low + strength * torch.randn_like(low)
+        sigma = lognormal_sigma(len(rows), -1.5, 1.0, device).clamp(max=2 * config.sigma_start)
+        embed = stock.image_embed[torch.from_numpy(rows)].float().to(device)
+        with autocast(options):
             noisy = target + sigma.view(-1, 1, 1, 1) * torch.randn_like(target)
             denoised = net(noisy, sigma, low=low, image_embed=embed)
         return {"loss": denoising_loss(denoised, target, sigma, spread).mean()}
@@ -94,26 +142,26 @@ def train_upsampler(options: Options) -> None:
 
 def train_prior(options: Options) -> None:
     """Image embeddings from captions; token states and text embedding are dropped together."""
-    stock = bank.load_bank(options.images)
+    device, stock = options.device, bank.load_bank(options.images)
     scaled = stock.image_embed.float() * stock.image_embed.shape[1] ** 0.5
     config = prior.PriorConfig(
         sigma_data=round(float((scaled - scaled.mean(0)).std()), 4), states=stock.states.shape[-1]
     )
-    net = Precond(prior.PriorNetwork(config), config.sigma_data)
+    net = Precond(prior.PriorNetwork(config), config.sigma_data).to(options.device)
 
     def loss_fn(rows: np.ndarray) -> dict[str, Tensor]:
         index = torch.from_numpy(rows)
-        target, words = scaled[index], stock.caption[index]
-        states = stock.states[words].float()
-        sigma = lognormal_sigma(len(rows), 0.0, 1.2)
-        with autocast():
+        target, words = scaled[index].to(device), stock.caption[index]
+        states = stock.states[words].float().to(device)
+        sigma = lognormal_sigma(len(rows), 0.0, 1.2, device)
+        with autocast(options):
             denoised = net(
                 target + sigma[:, None] * torch.randn_like(target),
                 sigma,
-                text_embed=stock.text_embed[words].float(),
+                text_embed=stock.text_embed[words].float().to(device),
                 states=states,
                 mask=states.abs().sum(-1) > 0,
-                has_text=torch.rand(len(rows)) >= prior.TEXT_DROP,
+                has_text=torch.rand(len(rows), device=device) >= prior.TEXT_DROP,
             )
         return {"loss": denoising_loss(denoised, target, sigma, config.sigma_data).mean()}
 

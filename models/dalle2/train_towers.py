@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.dalle2 import clip, text
+from models.dalle2.captions import BACKGROUNDS, PLAIN
 from models.dalle2.clip import Clip, ClipConfig, contrastive_loss, recall
 from models.dalle2.compact import save_compact
 from models.dalle2.data import STILL, STRONG, compose, concept_anchors, load_scenes, load_sprites
@@ -38,30 +39,28 @@ def train_clip(options: Options) -> None:
     concept = torch.from_numpy(sprites.concept[scenes.sprite])
     held_out = torch.tensor([c["held_out"] for c in sprites.concepts])
     close = anchors @ anchors.T > 0.85  # near-twins ("cat", "cat face") are no negatives
-    net = channels_last(Clip(ClipConfig()))
+    net = channels_last(Clip(ClipConfig())).to(options.device)
     attribute = torch.from_numpy(np.stack([scenes.colour, scenes.background], 1))
-    white = 9  # a plain picture is one on white
     shown = attribute.clone()
-    shown[shown[:, 1] < 0, 1] = white
-    sentences = scenes.sentences
+    shown[shown[:, 1] < 0, 1] = list(BACKGROUNDS).index(PLAIN)
+    sentences, device = scenes.sentences, options.device
+    gallery_texts = anchors.to(device)
 
     def loss_fn(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         images, rows = batch
-        net.train()
-        with autocast():
-            image = net.image_embed(images)
-        text = net.text_embed(sentences[scenes.caption[rows.numpy()]].float())
+        with autocast(options):
+            image = net.image_embed(images.to(device))
+        text = net.text_embed(sentences[scenes.caption[rows.numpy()]].float().to(device))
         said, seen, kind = attribute[rows], shown[rows], concept[rows]
         fits = ((said[:, None] < 0) | (said[:, None] == seen[None])).all(-1)  # caption i, image j
-        ambiguous = (fits.T & (kind[:, None] == kind[None])) | (
-            close[kind][:, kind] & (kind[:, None] != kind[None]) & fits.T
-        )
+        ambiguous = fits.T & (close[kind][:, kind] | (kind[:, None] == kind[None]))
         scale = net.scale()
-        pairs = contrastive_loss(scale * image @ text.T, ambiguous)
+        pairs = contrastive_loss(scale * image @ text.T, ambiguous.to(device))
         # Against every concept at once: the in-batch loss sees 256 of 1,300 negatives.
-        against = scale * image @ net.text_embed(anchors).T
+        against = scale * image @ net.text_embed(gallery_texts).T
         twins = close[kind] & ~F.one_hot(kind, len(anchors)).bool()
-        gallery = F.cross_entropy(against.masked_fill(twins | held_out, -torch.inf), kind)
+        left_out = (twins | held_out).to(device)
+        gallery = F.cross_entropy(against.masked_fill(left_out, -torch.inf), kind.to(device))
         return {"loss": pairs + 0.5 * gallery, "pairs": pairs, "gallery": gallery, "scale": scale}
 
     test = sprites.of("held_out_rendering")
@@ -111,7 +110,10 @@ def train_text(options: Options) -> None:
     a CLIP, 1 - cosine in its space as well.
     """
     scenes = load_scenes(options.images)
-    head = clip.load_clip().requires_grad_(False) if clip.CHECKPOINT.exists() else None
+    device = options.device
+    head = None
+    if clip.CHECKPOINT.exists():
+        head = clip.load_clip().requires_grad_(False).to(device)
     rows: list[str] = json.loads((options.images / "table_rows.json").read_text())
     tokenizer = Tokenizer(rows)
     kept = [(i, t) for i, t in enumerate(scenes.texts) if split_words(t)]
@@ -127,10 +129,11 @@ def train_text(options: Options) -> None:
     start = (alone - alone.mean(0)) @ basis
     with torch.no_grad():
         net.table.weight.copy_(start / start.std())
+    net.to(device)
 
     def loss_fn(batch: tuple[Tensor, Tensor, Tensor]) -> dict[str, Tensor]:
-        ids, mask, target = batch
-        with autocast():
+        ids, mask, target = (part.to(device) for part in batch)
+        with autocast(options):
             _, sentence = net(ids, mask)
         cosine = (sentence * target).sum(1).mean()
         matrix = (sentence @ sentence.T - target @ target.T).square().mean()
@@ -190,14 +193,15 @@ def train_classifier(options: Options) -> None:
     """The independent judge: real drawings only, none of CLIP's weights, its own seed."""
     sprites = load_sprites(options.images)
     rows = sprites.of("train", "held_out_concept")
-    config = judge.ClassifierConfig(len(sprites.concepts))
+    config = judge.ClassifierConfig(tuple(c["label"] for c in sprites.concepts))
     torch.manual_seed(config.seed)
-    net = channels_last(judge.Classifier(config))
+    net = channels_last(judge.Classifier(config)).to(options.device)
 
     def loss_fn(batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         images, concept = batch
-        with autocast():
-            logits = net(images)
+        with autocast(options):
+            logits = net(images.to(options.device))
+        concept = concept.to(options.device)
         return {"loss": F.cross_entropy(logits.float(), concept, label_smoothing=0.1)}
 
     train = TrainConfig(

@@ -93,6 +93,8 @@ class Attention(nn.Module):
 class UNet(nn.Module):
     """(B, inputs, S, S), condition (B, C), context (B, T, X) -> (B, outputs, S, S).
 
+    layout (B, widths[-1], s, s), if given, is added at the lowest resolution s.
+
     widths: channels of each level from full resolution down; blocks: residual blocks per level.
     Attention runs on every level whose index is in `attention`.
     """
@@ -145,7 +147,9 @@ class UNet(nn.Module):
         x = stage[0](x, condition)
         return stage[1](x, context) if len(stage) > 1 else x
 
-    def forward(self, x: Tensor, condition: Tensor, context: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, condition: Tensor, context: Tensor, layout: Tensor | None = None
+    ) -> Tensor:
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         kept: list[Tensor] = []
         for stage in self.down:
@@ -154,6 +158,8 @@ class UNet(nn.Module):
                 kept.append(x)
             else:
                 x = stage(x)
+        if layout is not None:
+            x = x + layout
         x = self._run(self.middle, x, condition, context)
         for stage in self.up:
             if isinstance(stage, nn.ModuleList):

@@ -28,9 +28,9 @@ CHECKPOINT = CHECKPOINTS / "dalle2-classifier.safetensors"
 
 @dataclass(frozen=True)
 class ClassifierConfig:
-    """channels: width of each resolution from 32 px down; concepts: number of classes."""
+    """labels: the name of each class; channels: width of each resolution from 32 px down."""
 
-    concepts: int
+    labels: tuple[str, ...]
     channels: tuple[int, ...] = (40, 80, 160, 256)
     seed: int = 77
 
@@ -55,10 +55,10 @@ class Classifier(nn.Module):
                 layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers)
         self.dropout = nn.Dropout(0.2)
-        self.head = nn.Linear(previous, config.concepts)
+        self.head = nn.Linear(previous, len(config.labels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (B, 3, 32, 32) in [-1, 1] -> logits (B, concepts)."""
+        """x: (B, 3, 32, 32) in [-1, 1] -> logits (B, labels)."""
         h = self.features(x.contiguous(memory_format=torch.channels_last))
         return self.head(self.dropout(h.mean((2, 3))))
 

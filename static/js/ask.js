@@ -179,7 +179,18 @@ export class Ask {
       });
       return chip;
     });
-    byId(`${FIELD[pipeline]}-examples`).replaceChildren(...buttons);
+    const row = byId(`${FIELD[pipeline]}-examples`);
+    row.replaceChildren(...buttons);
+    // For the mouse only: by keyboard the row scrolls with the focus, by touch it is swiped.
+    const more = element("span", "more-chips", "");
+    more.setAttribute("aria-hidden", "true");
+    more.addEventListener("click", () => {
+      const end = row.scrollLeft + row.clientWidth >= row.scrollWidth - 2;
+      row.scrollTo({ left: end ? 0 : row.scrollLeft + 0.8 * row.clientWidth, behavior: "smooth" });
+    });
+    row.nextElementSibling?.remove();
+    row.after(more);
+    more.hidden = row.scrollWidth <= row.clientWidth;
   }
 
   /** @param {boolean} running */

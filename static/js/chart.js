@@ -9,6 +9,8 @@ const SCRIPT = "/vendor/plotly/plotly.min.js";
 const MAP_STYLE_ID = "9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53";
 const LINES = [{ dash: "solid", width: 3.2 }, { dash: "dash", width: 2 }, { dash: "dot", width: 2 }]; // prettier-ignore
 const MARKS = ["circle", "diamond", "triangle-up"];
+/** Line and mark of each scale: global, middle, local. */
+const SCALE = { low: 0, global: 0, far: 0, middle: 1, angles: 1, near: 1, high: 2, bonds: 2, position: 2 };
 /** Where each curve's name is written: on the curve, at this error. */
 const LABEL_AT = [0.8, 0.55, 0.3];
 
@@ -60,11 +62,12 @@ export class Chart {
         font: { color: colour(accent), size: size * 1.1, weight: 700 },
       }); // prettier-ignore
       const x = settling.sigma_over_data.map((ratio) => positionOf(axis, levelOf(ratio)));
-      return settling.bands.flatMap((band, b) => {
+      return settling.bands.flatMap((band, order) => {
+        const b = SCALE[band.name] ?? order % 3;
         const label = bandName(band);
-        annotations.push({ ...labelPlace(x, band.error, LABEL_AT[b % 3]), xref: "x", yref: y, text: label, showarrow: false,
+        annotations.push({ ...labelPlace(x, band.error, LABEL_AT[b]), xref: "x", yref: y, text: label, showarrow: false,
           xanchor: "left", xshift: 5, bgcolor: colour("paper"), borderpad: 1, font: { color: colour(accent), size } }); // prettier-ignore
-        const line = { color: colour(accent), ...LINES[b % 3], shape: "linear" };
+        const line = { color: colour(accent), ...LINES[b], shape: "linear" };
         const text = band.error.map((value, i) =>
           t("chart.hover", { band: label, value: `${Math.round(value * 100)} %`, noise: ratioWords(settling.sigma_over_data[i]) }),
         );
@@ -73,12 +76,12 @@ export class Chart {
           { x, y: band.error, yaxis: y, mode: "lines", line, text, hoverinfo: "text", showlegend: false },
           { x: settled, y: settled.map(() => 0.1), yaxis: y, mode: "markers", hoverinfo: "text", showlegend: false,
             text: settled.map(() => t("settled.by", { band: label, value: ratioWords(band.settled_at) })),
-            marker: { symbol: MARKS[b % 3], size: 11, color: colour("paper"), line: { color: colour(accent), width: 2.5 } } },
+            marker: { symbol: MARKS[b], size: 11, color: colour("paper"), line: { color: colour(accent), width: 2.5 } } },
         ]; // prettier-ignore
       });
     });
     const yAxis = (domain, highest) => ({
-      domain, range: [-0.06, Math.max(1.12, Math.min(highest, 1.6))], tickvals: [0, 0.5, 1], fixedrange: true,
+      domain, range: [-0.06, Math.max(1.12, Math.min(highest * 1.06, 1.7))], tickvals: [0, 0.5, 1], fixedrange: true,
       gridcolor: colour("line"), zerolinecolor: colour("line-strong"), color: colour("ink-2"), ticklabelstandoff: 6,
     }); // prettier-ignore
     const highest = (row) => Math.max(1, ...(row?.settling.bands.flatMap(({ error }) => error) ?? []));
@@ -111,6 +114,7 @@ export class Chart {
     this.element.querySelector(".waiting")?.remove();
     await globalThis.Plotly.react(this.element, traces, layout, { displayModeBar: false, doubleClick: false, scrollZoom: false, showTips: false });
     this.element.dataset.state = "drawn";
+    this.element.style.minHeight = `${layout.height}px`;
   }
 }
 

@@ -1,11 +1,12 @@
 /** Atoms and bonds on a plain canvas, for browsers without WebGL. The same calls as scene3d.js. */
 
 import { elementColour } from "./molecule.js";
+import { after, rotated } from "./orientation.js";
 
 export class FlatScene {
   /** @param {HTMLElement[]} wells */
   constructor(wells) {
-    this.angles = [0.35, 0.25];
+    this.turn = [0, 0, 0, 1];
     this.placed = [null, null];
     this.canvases = wells.map((well) => {
       const canvas = document.createElement("canvas");
@@ -15,8 +16,7 @@ export class FlatScene {
       well.setAttribute("role", "img");
       well.addEventListener("pointermove", (event) => {
         if (event.buttons !== 1) return;
-        this.angles[0] += event.movementX / 120;
-        this.angles[1] += event.movementY / 120;
+        this.turn = after(this.turn, [event.movementY / 240, event.movementX / 240, 0, 1]);
         this.render();
       });
       new ResizeObserver(() => this.render()).observe(well);
@@ -24,18 +24,24 @@ export class FlatScene {
     });
   }
 
-  build(molecule, radius) {
+  build(molecule, radius, turn) {
     this.molecule = molecule;
     this.placed = [null, null];
     this.radius = radius;
+    this.turn = turn;
+  }
+
+  get turned() {
+    return this.turn;
   }
 
   place(which, xyz) {
     this.placed[which] = xyz;
   }
 
-  fit(radius) {
+  fit(radius, turn) {
     this.radius = radius;
+    this.turn = turn;
     this.render();
   }
 
@@ -58,35 +64,42 @@ export class FlatScene {
     canvas.width = side;
     canvas.height = side;
     canvas.style.width = canvas.style.height = `${side / devicePixelRatio}px`;
-    if (!xyz) return;
-    const context = canvas.getContext("2d");
-    const scale = side / 2 / this.radius;
-    const [cy, sy, cx, sx] = [Math.cos(this.angles[0]), Math.sin(this.angles[0]), Math.cos(this.angles[1]), Math.sin(this.angles[1])];
-    const points = this.molecule.atoms.map((_, i) => {
-      const [x, y, z] = xyz.subarray(3 * i, 3 * i + 3);
-      const [turned, depth] = [cy * x + sy * z, cy * z - sy * x];
-      return { x: side / 2 + turned * scale, y: side / 2 - (cx * y - sx * depth) * scale, depth: sx * y + cx * depth };
-    });
-    context.lineWidth = Math.max(2, scale * 0.25);
-    context.strokeStyle = getComputedStyle(canvas).getPropertyValue("--line-strong");
-    for (const [i, j] of this.molecule.bonds) {
-      context.beginPath();
-      context.moveTo(points[i].x, points[i].y);
-      context.lineTo(points[j].x, points[j].y);
-      context.stroke();
-    }
-    const order = points.map((_, i) => i).sort((a, b) => points[a].depth - points[b].depth);
-    for (const i of order) {
-      context.beginPath();
-      context.fillStyle = elementColour(this.molecule.atoms[i].element);
-      context.arc(points[i].x, points[i].y, Math.max(2, scale * 0.42), 0, 2 * Math.PI);
-      context.fill();
-      context.lineWidth = 1;
-      context.stroke();
-    }
+    if (xyz) drawAtoms(canvas, this.molecule, xyz, this.radius, this.turn);
   }
 
   restyle() {
     this.render();
+  }
+}
+
+/**
+ * Balls and sticks, far ones first. @param {HTMLCanvasElement} canvas square
+ * @param {import("./molecule.js").Molecule} molecule @param {Float32Array} xyz (N, 3) centred
+ * @param {number} radius Å from the middle to the edge @param {import("./orientation.js").Quaternion} turn
+ */
+export function drawAtoms(canvas, molecule, xyz, radius, turn) {
+  const side = canvas.width;
+  const context = canvas.getContext("2d");
+  const scale = side / 2 / radius;
+  const points = molecule.atoms.map((_, i) => {
+    const [x, y, depth] = rotated(turn, xyz.subarray(3 * i, 3 * i + 3));
+    return { x: side / 2 + x * scale, y: side / 2 - y * scale, depth };
+  });
+  context.lineWidth = Math.max(1.5, scale * 0.25);
+  context.strokeStyle = getComputedStyle(canvas).getPropertyValue("--line-strong");
+  for (const [i, j] of molecule.bonds) {
+    context.beginPath();
+    context.moveTo(points[i].x, points[i].y);
+    context.lineTo(points[j].x, points[j].y);
+    context.stroke();
+  }
+  const order = points.map((_, i) => i).sort((a, b) => points[a].depth - points[b].depth);
+  context.lineWidth = 1;
+  for (const i of order) {
+    context.beginPath();
+    context.fillStyle = elementColour(molecule.atoms[i].element);
+    context.arc(points[i].x, points[i].y, Math.max(1.5, scale * 0.42), 0, 2 * Math.PI);
+    context.fill();
+    context.stroke();
   }
 }

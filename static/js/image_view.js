@@ -27,14 +27,7 @@ class Pixels {
       this.canvas.width = width;
       this.fit();
     }
-    const image = context.createImageData(width, height);
-    for (let i = 0, j = 0; j < values.length; i += 4, j += 3) {
-      image.data[i] = values[j];
-      image.data[i + 1] = values[j + 1];
-      image.data[i + 2] = values[j + 2];
-      image.data[i + 3] = 255;
-    }
-    context.putImageData(image, 0, 0);
+    context.putImageData(imageOf(context, { shape: [height, width], values }), 0, 0);
   }
 
   fit() {
@@ -125,7 +118,28 @@ export class ImageView {
     context.putImageData(image, 0, 0);
   }
 
+  /** @param {HTMLCanvasElement} canvas @param {any} frame or null for the sample @param {any} final @param {number} sample */
+  thumbnail(canvas, frame, final, sample) {
+    const picture = sampleOf(decode(frame ? frame.denoised : final), 3, sample);
+    [canvas.height, canvas.width] = picture.shape;
+    canvas.className = "pixels";
+    const context = canvas.getContext("2d");
+    context.putImageData(imageOf(context, picture), 0, 0);
+  }
+
   restyle() {}
+}
+
+/** @param {CanvasRenderingContext2D} context @param {{shape: number[], values: Uint8Array}} picture (h, w, 3) */
+function imageOf(context, { shape: [height, width], values }) {
+  const image = context.createImageData(width, height);
+  for (let i = 0, j = 0; j < values.length; i += 4, j += 3) {
+    image.data[i] = values[j];
+    image.data[i + 1] = values[j + 1];
+    image.data[i + 2] = values[j + 2];
+    image.data[i + 3] = 255;
+  }
+  return image;
 }
 
 /** "#rrggbb" -> [r, g, b]. @param {string} hex */

@@ -2,7 +2,9 @@
 
 import { Ask } from "./ask.js";
 import { Chart } from "./chart.js";
+import { Dye } from "./dye.js";
 import { ImageView } from "./image_view.js";
+import { KeyFrames } from "./keyframes.js";
 import { readLink, writeLink } from "./link.js";
 import { MoleculeView } from "./molecule_view.js";
 import { pipelines, recorded } from "./net.js";
@@ -71,13 +73,16 @@ const runners = Object.fromEntries(
         ask.setRunning(Object.values(runners).some(({ busy }) => busy));
       },
       complain: (text) => {
-        if (panel.id !== "dye") ask.complain(panel.id, text);
-        else Object.assign(byId("dye-error"), { textContent: text, hidden: text === "" });
+        if (panel.id === "dye") dye.complain(text);
+        else ask.complain(panel.id, text);
       },
       trouble,
     }),
   ]),
 );
+
+const dye = new Dye((input, settings) => runners.dye.go(input, settings));
+const keyFrames = (still ? [panels.dalle2, panels.alphafold3] : []).map((panel) => new KeyFrames(panel, (u) => stage.seek(u)));
 
 /** Starts live runs of what the form holds. @param {string[]} ids */
 function run(ids) {
@@ -93,7 +98,9 @@ function address() {
   return writeLink({ ...ask.state(), theme: currentTheme() === "light" ? undefined : currentTheme() }, location.search);
 }
 
+/** The chart, its table and the key frames follow from complete runs. */
 function drawChart() {
+  for (const row of keyFrames) row.draw(stage.axis);
   const rows = Object.values(panels)
     .filter(({ id, run: shown }) => id !== "dye" && shown?.done?.settling?.bands?.length)
     .map(({ name, root, run: shown }) => ({ name, accent: root.dataset.accent, settling: shown.done.settling }));
@@ -106,7 +113,6 @@ function drawChart() {
 }
 
 byId("chart-frame").addEventListener("pointerdown", (event) => stage.view.seekTo(event.clientX));
-byId("dye-run").addEventListener("click", () => runners.dye.go({}, { seed: Math.floor(Math.random() * 1e6) }));
 byId("copy-link").addEventListener("click", async (event) => {
   const button = event.currentTarget;
   history.replaceState(null, "", address());
@@ -165,6 +171,7 @@ async function showOffer() {
   }
   if (byId("trouble").textContent === t("error.unreachable")) trouble("");
   ask.offer(infos);
+  dye.offer(infos.find(({ id }) => id === "dye"));
   let loading = false;
   for (const { id, available, reason } of infos) {
     loading ||= !available && /loading/.test(reason ?? "");

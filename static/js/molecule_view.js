@@ -1,8 +1,9 @@
 /** Molecules: which frame is drawn how. The 3-D viewer is scene3d.js, its replacement flat_scene.js. */
 
 import { decode, sampleOf } from "./decode.js";
-import { FlatScene } from "./flat_scene.js";
+import { FlatScene, drawAtoms } from "./flat_scene.js";
 import { Molecule, elementColour, extent } from "./molecule.js";
+import { widestView } from "./orientation.js";
 import { Scene3D, loadViewer } from "./scene3d.js";
 import { secondaryStructure } from "./secondary_structure.js";
 import { knows, number, t } from "./text.js";
@@ -55,6 +56,7 @@ export class MoleculeView {
     this.molecule = run.start?.atoms ? new Molecule(run.start) : null;
     if (!this.molecule) return;
     this.radius = this.molecule.diameter / 2;
+    this.turn = [0, 0, 0, 1];
     const count = this.molecule.atoms.length;
     this.wells[0].setAttribute("aria-label", t("molecule.alt.noisy"));
     this.wells[1].setAttribute("aria-label", t("molecule.alt.estimate", { count }));
@@ -64,16 +66,17 @@ export class MoleculeView {
   }
 
   #build() {
-    this.scene.build(this.molecule, this.radius / FILL);
+    this.scene.build(this.molecule, this.radius / FILL, this.turn);
     if (this.last) this.show(this.last);
   }
 
-  /** The finished sample says how large the molecule really is. */
+  /** The finished sample says how large the molecule really is, and from where it is seen best. */
   #finish(run, sample, glide) {
     this.finished = true;
-    const { radius } = extent(sampleOf(decode(run.done.sample), 2, sample).values);
-    this.radius = radius + 1;
-    if (glide) this.scene?.fit(this.radius / FILL);
+    const { values } = sampleOf(decode(run.done.sample), 2, sample);
+    this.radius = extent(values).radius + 1;
+    this.turn = widestView(values, glide ? this.scene?.turned : undefined);
+    if (glide) this.scene?.fit(this.radius / FILL, this.turn);
   }
 
   /** Diameter in Å, as far as it is known. */
@@ -108,6 +111,14 @@ export class MoleculeView {
     });
     this.scene.render();
     this.#drawScales();
+  }
+
+  /** @param {HTMLCanvasElement} canvas @param {any} frame or null for the sample @param {any} final @param {number} sample */
+  thumbnail(canvas, frame, final, sample) {
+    const { values } = sampleOf(decode(frame ? frame.denoised : final), 2, sample);
+    const { centre } = extent(values);
+    const placed = Float32Array.from(values, (v, i) => v - centre[i % 3]);
+    drawAtoms(canvas, this.molecule, placed, this.radius / FILL, this.turn);
   }
 
   /** Secondary structure of each atom's residue. @param {Float32Array} xyz */

@@ -1,7 +1,7 @@
 /** One panel: a run, its view, and the words around it. */
 
 import { frameAt, stageAt } from "./timeline.js";
-import { number, t } from "./text.js";
+import { knows, number, t } from "./text.js";
 
 /**
  * @typedef {{start: (run: any) => void, show: (shown: object) => void, restyle: () => void}} View
@@ -28,6 +28,7 @@ export class Panel {
       origin: root.querySelector(".origin"),
     };
     this.view = makeView(this.places);
+    if (this.places.status) this.places.status.textContent = t("status.empty");
     /** @type {import("./run.js").Run | null} */
     this.run = null;
     this.sample = 0;
@@ -52,7 +53,9 @@ export class Panel {
   /** The start event has come. */
   started() {
     this.view.start(this.run);
-    const items = (this.run.start.notes ?? []).map((note) => Object.assign(document.createElement("li"), { textContent: note }));
+    const notes = [...(this.run.start.notes ?? [])];
+    if (knows(`training.${this.run.start.training}`)) notes.push(t(`training.${this.run.start.training}`));
+    const items = notes.map((note) => Object.assign(document.createElement("li"), { textContent: note }));
     this.places.notes?.replaceChildren(...items);
     this.shown = {};
   }

@@ -36,28 +36,28 @@ export class ParticlesView {
       arrays = [frame.decoded.x, frame.decoded.denoised];
       shrink = sigmaData / Math.hypot(frame.sigma, sigmaData);
     }
-    this.draw(this.canvases[0], arrays[0], sample, shrink / sigmaData);
-    this.draw(this.canvases[1], arrays[1], sample, 1 / sigmaData);
+    if (!arrays[1]) {
+      for (const canvas of this.canvases) sized(canvas);
+      return;
+    }
+    // Coloured by where a particle ends up, or is thought to: one sees the two halves mix and part again.
+    const home = sampleOf(run.done ? decode(run.done.sample) : arrays[1], 2, sample).values;
+    this.draw(this.canvases[0], sampleOf(arrays[0], 2, sample).values, home, shrink / sigmaData);
+    this.draw(this.canvases[1], sampleOf(arrays[1], 2, sample).values, home, 1 / sigmaData);
   }
 
-  draw(canvas, array, sample, scale) {
-    const { clientWidth, clientHeight } = canvas.parentElement;
-    const side = Math.round(Math.min(clientWidth, clientHeight) * devicePixelRatio);
-    canvas.width = side;
-    canvas.height = side;
-    canvas.style.width = canvas.style.height = `${side / devicePixelRatio}px`;
-    if (!array) return;
-    const { values } = sampleOf(array, 2, sample);
+  /** @param {HTMLCanvasElement} canvas @param {Float32Array} points (P, 2) @param {Float32Array} home (P, 2) @param {number} scale */
+  draw(canvas, points, home, scale) {
+    const side = sized(canvas);
     const context = canvas.getContext("2d");
     const style = getComputedStyle(canvas);
-    const [left, right] = [style.getPropertyValue("--picture"), style.getPropertyValue("--molecule")];
     const unit = (side / 2 / REACH) * scale;
     const radius = Math.max(1, side / 320);
-    // Half of the dye in each colour, so that one sees the two halves mix and part again.
-    for (const [half, colour] of [left, right].entries()) {
-      context.fillStyle = colour;
-      for (let i = half * 2; i < values.length; i += 4) {
-        context.fillRect(side / 2 + values[i] * unit - radius, side / 2 - values[i + 1] * unit - radius, 2 * radius, 2 * radius);
+    for (const left of [true, false]) {
+      context.fillStyle = style.getPropertyValue(left ? "--picture" : "--molecule");
+      for (let i = 0; i < points.length; i += 2) {
+        if (home[i] < 0 !== left) continue;
+        context.fillRect(side / 2 + points[i] * unit - radius, side / 2 - points[i + 1] * unit - radius, 2 * radius, 2 * radius);
       }
     }
   }
@@ -65,4 +65,14 @@ export class ParticlesView {
   restyle() {
     if (this.last) this.show(this.last);
   }
+}
+
+/** A cleared square canvas that fills its well. @returns {number} its side in device pixels */
+function sized(canvas) {
+  const { clientWidth, clientHeight } = canvas.parentElement;
+  const side = Math.round(Math.min(clientWidth, clientHeight) * devicePixelRatio);
+  canvas.width = side;
+  canvas.height = side;
+  canvas.style.width = canvas.style.height = `${side / devicePixelRatio}px`;
+  return side;
 }

@@ -1,6 +1,7 @@
 /** The one module that touches the 3-D viewer, 3Dmol.js: two linked scenes of the same atoms. */
 
 import { elementColour } from "./molecule.js";
+import { between } from "./orientation.js";
 
 const SCRIPT = "/static/vendor/3Dmol-min.js";
 const CAMERA_Z = 150; // where 3Dmol puts its camera
@@ -69,6 +70,9 @@ export class Scene3D {
     };
     for (const type of ["wheel", "touchstart", "touchmove"]) well.addEventListener(type, holdBack, { capture: true, passive: true });
     well.addEventListener("click", () => (well.dataset.active = ""));
+    well.addEventListener("pointermove", (event) => {
+      if (event.buttons > 0) this.touched = true;
+    });
     document.addEventListener("pointerdown", (event) => {
       if (!well.contains(event.target)) delete well.dataset.active;
     });
@@ -77,17 +81,21 @@ export class Scene3D {
       const turn = { ArrowLeft: [-TURN, "y"], ArrowRight: [TURN, "y"], ArrowUp: [-TURN, "x"], ArrowDown: [TURN, "x"] }[event.key];
       if (!turn || !event.shiftKey) return;
       event.preventDefault();
+      this.touched = true;
       this.viewers[0].rotate(...turn);
     });
   }
 
   #reset() {
     this.touched = false;
-    this.fit(this.radius);
+    this.fit(this.radius, this.turn);
   }
 
-  /** @param {import("./molecule.js").Molecule} molecule @param {number} radius Å from the middle to the edge */
-  build(molecule, radius) {
+  /**
+   * @param {import("./molecule.js").Molecule} molecule @param {number} radius Å from the middle to the edge
+   * @param {import("./orientation.js").Quaternion} turn how the molecule is turned
+   */
+  build(molecule, radius, turn) {
     this.molecule = molecule;
     const neighbours = molecule.atoms.map(() => ({ bonds: [], bondOrder: [] }));
     for (const [i, j, order] of molecule.bonds) {
@@ -113,7 +121,7 @@ export class Scene3D {
     });
     this.atoms = this.models.map((model) => model.selectedAtoms({}));
     this.touched = false;
-    this.fit(radius, false);
+    this.fit(radius, turn, false);
   }
 
   /**
@@ -145,26 +153,30 @@ export class Scene3D {
     this.render();
   }
 
-  /** Moves the camera so that the radius fills the picture, unless the visitor has zoomed. */
-  fit(radius, glide = true) {
+  /** How the camera is turned now. @returns {import("./orientation.js").Quaternion} */
+  get turned() {
+    return this.viewers[0].getView().slice(4, 8);
+  }
+
+  /** Moves the camera so that the radius fills the picture, unless the visitor has taken it over. */
+  fit(radius, turn, glide = true) {
     this.radius = radius;
+    this.turn = turn;
     if (this.touched) return;
     const target = CAMERA_Z - radius / Math.tan(HALF_FIELD);
-    const view = this.viewers[0].getView();
-    const begin = view[3];
+    const begin = this.viewers[0].getView();
     const started = performance.now();
     const quiet = !glide || matchMedia("(prefers-reduced-motion: reduce)").matches;
     const move = (now) => {
-      const part = quiet ? 1 : Math.min((now - started) / 450, 1);
-      const now_ = this.viewers[0].getView();
-      now_[0] = now_[1] = now_[2] = 0;
-      now_[3] = begin + (target - begin) * part * (2 - part);
+      const done = quiet ? 1 : Math.min((now - started) / 600, 1);
+      const part = done * (2 - done);
+      const view = [0, 0, 0, begin[3] + (target - begin[3]) * part, ...between(begin.slice(4, 8), turn, part)];
       for (const viewer of this.viewers) {
         viewer.setSlab(-3 * radius, 3 * radius);
-        viewer.setView(now_, true);
+        viewer.setView(view, true);
       }
       this.onView();
-      if (part < 1 && !this.touched) requestAnimationFrame(move);
+      if (done < 1 && !this.touched) requestAnimationFrame(move);
     };
     move(started);
   }

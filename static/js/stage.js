@@ -25,11 +25,14 @@ export class Stage {
     this.frame = 0;
     listen(
       (action) => this.view.act(action),
-      (u) => {
-        this.player.seek(u, false);
-        this.changed();
-      },
+      (u) => this.seek(u),
     );
+  }
+
+  /** @param {number} u position on the axis */
+  seek(u) {
+    this.player.seek(u, false);
+    this.changed();
   }
 
   /** The runs have changed: new axis, new stops. */

@@ -251,8 +251,11 @@ def test_a_full_server_says_when_to_come_back(serve: Callable[..., Live]) -> Non
         assert 'twofold_refusals_total{status="429"} 1.0' in client.get("/metrics").text
 
 
-def test_finished_runs_are_forgotten_beyond_the_limit(serve: Callable[..., Live]) -> None:
-    server = serve(Toy(), keep_runs=1)
+@pytest.mark.parametrize("limit", [{"keep_runs": 1}, {"keep_bytes": 5000}])
+def test_finished_runs_are_forgotten_beyond_the_limit(
+    serve: Callable[..., Live], limit: dict[str, int]
+) -> None:
+    server = serve(Toy(), **limit)
     with httpx.Client(base_url=server.url) as client:
         first, second = post(client).json(), post(client).json()
         for run in (first, second):
@@ -334,15 +337,27 @@ def test_openapi_describes_the_contract_and_docs_need_no_other_host(client: http
         "/api/runs/{id}/export.{format}", "/healthz", "/readyz", "/metrics",
     } <= set(paths)  # fmt: skip
     assert set(paths["/api/runs"]["post"]["responses"]) >= {"201", "413", "422", "429", "503"}
+    body = paths["/api/runs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert "$ref" not in json.dumps(body)
+    assert "sigma_max" in json.dumps(body["properties"]["settings"])
     page = client.get("/docs").text
     assert "POST /api/runs" in page
     assert "http://" not in page and "https://" not in page
 
 
-def test_plotly_comes_from_its_own_package(client: httpx.Client) -> None:
-    answer = client.get("/vendor/plotly/plotly.min.js")
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_plotly_comes_from_its_own_package_compressed_and_cached(
+    client: httpx.Client, encoding: str
+) -> None:
+    url = "/vendor/plotly/plotly.min.js"
+    with client.stream("GET", url, headers={"Accept-Encoding": encoding}) as answer:
+        size = sum(map(len, answer.iter_raw()))
     assert answer.status_code == 200
-    again = client.get(
-        "/vendor/plotly/plotly.min.js", headers={"If-None-Match": answer.headers["etag"]}
-    )
+    assert answer.headers.get("content-encoding", "identity") == encoding
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert size == int(answer.headers["content-length"])
+    assert (size < 2_000_000) == (encoding == "gzip")
+    again = client.get(url, headers={"If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
+    part = client.get(url, headers={"Range": "bytes=0-9"})
+    assert part.status_code == 206 and len(part.content) == 10

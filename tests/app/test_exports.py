@@ -142,7 +142,7 @@ def test_cif_is_a_trajectory_from_noise_to_data_with_the_graph_s_bonds(
     done = all_events(f"{runs['molecule']}/events")[-1]["data"]
     last = np.array([[float(row[f"Cartn_{axis}"]) for axis in "xyz"] for row in rows[-3:]])
     assert np.allclose(last, decode_array(done["sample"])[0], atol=6e-4)
-    assert 'EOH C2 "O\'" sing' in lines
+    assert 'EOH C2 "O\'" sing N 2' in lines
 
 
 def test_sdf_is_the_molecule_that_was_asked_for(runs: dict[str, str]) -> None:

@@ -205,11 +205,14 @@ def test_a_seed_draws_the_same_sample_under_load(serve: Callable[..., Live]) -> 
     assert all(all_events(f"{other}/events")[-1]["event"] == "done" for other in others)
 
 
-def test_long_runs_are_thinned_but_keep_their_ends(serve: Callable[..., Live]) -> None:
-    run = begin(serve(Toy(), max_frames=10), settings={"steps": 95})
+@pytest.mark.parametrize("limit", [{"max_frames": 10}, {"max_run_bytes": 3500}])
+def test_long_runs_are_thinned_but_keep_their_ends(
+    serve: Callable[..., Live], limit: dict[str, int]
+) -> None:
+    run = begin(serve(Toy(), **limit), settings={"steps": 95})
     frames = [e["data"] for e in all_events(f"{run}/events") if e["event"] == "frame"]
     assert [frames[0]["step"], frames[-1]["step"]] == [0, 94]
-    assert len(frames) <= 11
+    assert 3 <= len(frames) <= 11
 
 
 def test_shutting_down_ends_open_streams_with_an_event(serve: Callable[..., Live]) -> None:

@@ -57,9 +57,7 @@ def settling(trace: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     for k, name in enumerate(names):
         error = [max(0.0, 1 - (i + 1) / (count - len(names) + k)) for i in range(count)]
         level = frames[next(i for i, e in enumerate(error) if e < 0.1)]["sigma_over_data"]
-        bands.append(
-            {"name": name, "label": name, "unit": "", "error": error, "settled_at": level}
-        )
+        bands.append({"name": name, "label": name, "unit": "", "error": error, "settled_at": level})
     levels = [frame["sigma_over_data"] for frame in frames]
     return {"bands": bands, "sigma_over_data": levels, "stage": ["toy"] * count}
 
@@ -72,6 +70,7 @@ class Stage:
     server: Live
     picture: Toy
     molecule: Toy
+    traces: dict[str, Any] = field(default_factory=dict)
 
     def open(self, query: str = "", wait: bool = True) -> Stage:
         self.page.goto(f"{self.server.url}/?lowgfx=1{query}")

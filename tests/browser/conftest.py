@@ -14,10 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, Route
-
 from browser_stage import Stage, Watch, run_of, settling
 from live import Live
+from playwright.sync_api import Page, Route
 from toy import Toy
 
 FLAGS = [
@@ -79,4 +78,4 @@ def stage(page: Page, serve: Callable[..., Live], toys: tuple[Toy, Toy]) -> Stag
         route.fulfill(status=200, content_type="application/json", body=json.dumps(body))
 
     page.route("**/static/traces/*.json", recorded)
-    return Stage(page, server, picture, molecule)
+    return Stage(page, server, picture, molecule, traces)

@@ -203,3 +203,25 @@ def test_the_template_says_what_the_catalogue_says(page: Page, module: Any) -> N
         html,
     )
     assert got == []
+
+
+def test_the_widest_view_lays_the_long_axis_across(module: Any) -> None:
+    rng = np.random.default_rng(4)
+    flat = rng.standard_normal((60, 3)) * [1, 9, 4]  # widest along y, then z
+    turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    got = module(
+        "orientation",
+        """const q = m.widestView(Float32Array.from(a.flat()));
+        const same = m.widestView(Float32Array.from(a.flat()), q.map((v) => -v));
+        return {seen: a.map((p) => m.rotated(q, p)), q, same,
+          twice: m.rotated(m.after(q, q), a[0]), once: m.rotated(q, m.rotated(q, a[0]))};""",
+        (flat @ turn).tolist(),
+    )
+    spread = np.std(got["seen"], axis=0)
+    assert spread[0] > 1.5 * spread[1] > 1.5 * 2 * spread[2]
+    assert np.linalg.norm(got["q"]) == pytest.approx(1)
+    assert abs(np.dot(got["q"], got["same"])) == pytest.approx(1)
+    assert got["twice"] == pytest.approx(got["once"])
+    np.testing.assert_allclose(
+        np.linalg.norm(got["seen"], axis=1), np.linalg.norm(flat, axis=1), rtol=1e-5
+    )

@@ -121,5 +121,5 @@ def test_rasterised_drawing_is_premultiplied_tight_and_centred() -> None:
 
 def test_fixture_is_in_the_caches_format(sprites) -> None:
     assert sprites.rgba.shape[1:] == (4, 40, 40)
-    assert (sprites.rgba[:, :3] <= sprites.rgba[:, 3:] + 1).all()
+    assert (sprites.rgba[:, :3].int() <= sprites.rgba[:, 3:].int() + 1).all()
     assert json.dumps(sprites.concepts) and {"hexcode", "label", "tags"} <= set(sprites.concepts[0])

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from models.alphafold3.data.store import Molecules, restore
-from models.alphafold3.diffusion_module import STYLES
+from models.alphafold3.diffusion_module import STYLES, IdealDistances, atom_classes
 from models.alphafold3.features import Features, arrays, collate
 from models.alphafold3.graph import TOKEN_COLUMNS
 from models.alphafold3.polymer import SLOTS, backbone_graph
@@ -144,3 +144,40 @@ def endless(
             yield proteins.draw(rng)
         else:
             yield molecules.draw(rng)
+
+
+def ideal_distances(
+    molecules: Molecules, proteins: Proteins | None, sample: int = 2000, seed: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Mean bonded and 1-3 distances by pairs of atom classes over a sample of the training set.
+
+    -> two (classes, classes) tables in A for ``IdealDistances``; pairs that do not occur keep its
+    defaults.
+    """
+    tables = IdealDistances()
+    rng = np.random.default_rng(seed)
+    train = np.flatnonzero((molecules["split"] == "train") & molecules["has_crystal"])
+    chosen = rng.choice(train, min(sample, len(train)), replace=False)
+    items = [(arrays(molecules.graph(k)), 1, molecules.conformer(k, "crystal")) for k in chosen]
+    if proteins is not None:
+        crops = np.flatnonzero(proteins["split"] == "train")
+        for k in rng.choice(crops, min(200, len(crops)), replace=False):
+            residues = proteins["residues"][proteins.span(int(k))]
+            items.append((backbone_arrays(residues), SLOTS, proteins.backbone(int(k)).reshape(-1, 3)))
+    names = (("near", tables.bonds), ("second", tables.angles))
+    sums = {name: torch.zeros(2, *table.shape, dtype=torch.float64) for name, table in names}
+    for item, slots, xyz in items:
+        features = collate([item], slots)
+        own, place = atom_classes(features)[0], torch.from_numpy(xyz)
+        for name, total in sums.items():
+            index = getattr(features, name)[0]
+            used = getattr(features, f"{name}_mask")[0] > 0
+            distance = (place[index] - place[:, None]).norm(dim=-1)[used].double()
+            pair = (own[:, None].expand_as(index)[used], own[index][used])
+            total[0].index_put_(pair, distance, accumulate=True)
+            total[1].index_put_(pair, torch.ones_like(distance), accumulate=True)
+    out = []
+    for name, table in names:
+        mean = sums[name][0] / sums[name][1].clamp_min(1)
+        out.append(torch.where(sums[name][1] > 0, mean.float(), table))
+    return out[0], out[1]

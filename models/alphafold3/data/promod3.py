@@ -51,17 +51,16 @@ class StructureDatabase:
         return rows.astype(np.float32) * 0.01
 
 
-def _blocks(n_residues: int) -> list[tuple[str, str, tuple[int, ...]]]:
-    return [
-        ("sequence", "<u1", ()),
-        ("coordinates", "<u2", (4, 3)),
-        ("dihedrals", "<i2", (2,)),
-        ("accessibility", "<u2", ()),
-        ("depth", "<u2", ()),
-        ("dssp", "<u1", ()),
-        ("profile", "<i2", (20,)),
-        ("structure_profile", "<i2", (20,)),
-    ]
+BLOCKS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
+    ("sequence", "<u1", ()),
+    ("coordinates", "<u2", (4, 3)),
+    ("dihedrals", "<i2", (2,)),
+    ("accessibility", "<u2", ()),
+    ("depth", "<u2", ()),
+    ("dssp", "<u1", ()),
+    ("profile", "<i2", (20,)),
+    ("structure_profile", "<i2", (20,)),
+)
 
 
 def read(path: Path) -> StructureDatabase:
@@ -86,7 +85,7 @@ def read(path: Path) -> StructureDatabase:
         chains.append(Chain("_".join(words), offset, size))
     total = sum(chain.size for chain in chains)
     arrays: dict[str, np.ndarray] = {}
-    for name, dtype, shape in _blocks(total):
+    for name, dtype, shape in BLOCKS:
         (held,) = struct.unpack_from("<Q", data, position)
         position += 8
         if held != total:
@@ -98,3 +97,33 @@ def read(path: Path) -> StructureDatabase:
     return StructureDatabase(
         chains, arrays["sequence"], arrays["coordinates"], arrays["dssp"], arrays["profile"]
     )
+
+
+def write_subset(source: Path, names: list[str], out: Path) -> None:
+    """Copies the named chains into a small database of the same format (the tests' fixture)."""
+    data = source.read_bytes()
+    full = read(source)
+    position = HEADER + 12
+    entries: list[tuple[Chain, bytes]] = []
+    for chain in full.chains:
+        start = position
+        for _ in range(2):
+            position += 4 + struct.unpack_from("<I", data, position)[0]
+        position += 20
+        entries.append((chain, data[start:position]))
+    kept = [(chain, entry) for chain, entry in entries if chain.name in names]
+    parts = [data[:HEADER], struct.pack("<iq", *struct.unpack_from("<iq", data, HEADER)[:1], len(kept))]
+    offset = 0
+    for chain, entry in kept:
+        # The offset is the first of the last five fields (u32, u16, u16, 3 float32).
+        parts.append(entry[:-20] + struct.pack("<I", offset) + entry[-16:])
+        offset += chain.size
+    total = len(full.sequence)
+    for _, dtype, shape in BLOCKS:
+        width = int(np.prod(shape, dtype=int)) * np.dtype(dtype).itemsize
+        position += 8
+        parts.append(struct.pack("<Q", offset))
+        for chain, _ in kept:
+            parts.append(data[position + chain.offset * width : position + (chain.offset + chain.size) * width])
+        position += total * width
+    out.write_bytes(b"".join(parts))

@@ -1,0 +1,125 @@
+"""Themes, sizes, accessibility, links."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browser_stage import Stage
+from playwright.sync_api import Page, expect
+
+THEMES = ("light", "dark", "projector")
+SIZES = {"projection": (1920, 1080), "laptop": (1366, 768), "phone": (390, 844)}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_no_accessibility_violations(stage: Stage, page: Page, theme: str) -> None:
+    stage.open(f"&theme={theme}").still()
+    page.wait_for_selector("#chart[data-state=drawn]", timeout=30_000)
+    page.click("#settings summary")
+    found = Axe().run(page).response["violations"]
+    assert [(v["id"], [n["target"] for n in v["nodes"]]) for v in found] == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", SIZES)
+def test_nothing_overflows_and_the_essentials_are_above_the_fold(
+    stage: Stage, page: Page, size: str, theme: str
+) -> None:
+    width, height = SIZES[size]
+    page.set_viewport_size({"width": width, "height": height})
+    stage.open(f"&theme={theme}").still()
+    page.wait_for_selector("#chart[data-state=drawn]", timeout=30_000)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    essentials = ["#prompt", "#molecule", "#run", "#dalle2 .estimate .well", ".play", "#track"]
+    if size != "phone":
+        essentials.append("#alphafold3 .estimate .well")
+    for selector in essentials:
+        box = page.locator(selector).bounding_box()
+        assert box and box["y"] >= 0 and box["y"] + box["height"] <= height, selector
+    if size != "phone" and theme != "projector":
+        chart = page.locator("#chart-frame").bounding_box()
+        assert chart and chart["y"] < height - 24  # the curves begin in sight
+    if size != "phone":  # pictures are the point of the page
+        well = page.locator("#dalle2 .estimate .well").bounding_box()
+        assert well and well["height"] > 0.3 * height
+
+
+def test_on_a_phone_typing_is_not_covered_by_the_player(stage: Stage, page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 480})  # what a keyboard leaves
+    stage.open()
+    page.locator("#molecule").focus()
+    page.locator("#molecule").scroll_into_view_if_needed()
+    field, player = (page.locator(s).bounding_box() for s in ("#molecule", "#player"))
+    assert field and player
+    assert field["y"] + field["height"] <= player["y"] or player["y"] > 480
+    page.keyboard.type("N")
+    assert page.input_value("#molecule").endswith("N")
+
+
+def test_the_theme_switch_changes_everything_and_is_remembered(stage: Stage, page: Page) -> None:
+    stage.open()
+    light = page.evaluate("() => getComputedStyle(document.body).color")
+    page.click("[data-theme-name=dark]")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert page.evaluate("() => getComputedStyle(document.body).color") != light
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(page.locator("[data-theme-name=dark]")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_link_runs_the_same_again(stage: Stage, page: Page) -> None:
+    stage.open()
+    page.fill("#prompt", "a red fish & chips")
+    page.fill("#molecule", "C[C@H](N)C#N")
+    page.fill("#seed", "123")
+    page.click("#settings summary")
+    page.locator("#settings-form fieldset[data-accent=picture] input").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Escape")
+    posted: list[dict] = []
+    page.on(
+        "request",
+        lambda r: posted.append(r.post_data_json) if r.url.endswith("/api/runs") else None,
+    )
+    page.click("#run")
+    page.wait_for_selector("#alphafold3 .origin[data-origin=live]")
+    page.click("#copy-link")
+    given = parse_qs(urlsplit(page.url).query)
+    assert given["prompt"] == ["a red fish & chips"] and given["seed"] == ["123"]
+    assert given["molecule"] == ["C[C@H](N)C#N"] and given["steps"] == ["7,6"]
+    first = sorted(posted, key=lambda body: body["pipeline"])
+    posted.clear()
+    page.goto(page.url)
+    page.wait_for_selector("#alphafold3 .origin[data-origin=live]")
+    page.wait_for_selector("#dalle2 .origin[data-origin=live]")
+    assert sorted(posted, key=lambda body: body["pipeline"]) == first
+    assert first[1]["settings"]["seed"] == 123 and first[1]["settings"]["steps"] == 7
+
+
+def test_the_dice_changes_the_seed_and_nothing_else_does(stage: Stage, page: Page) -> None:
+    stage.open()
+    seed = page.input_value("#seed")
+    page.fill("#prompt", "something else")
+    page.click("#run")
+    page.wait_for_selector("#dalle2 .origin[data-origin=live]")
+    assert page.input_value("#seed") == seed
+    page.click("#dice")
+    assert page.input_value("#seed") != seed
+
+
+def test_everything_can_be_reached_by_keyboard(stage: Stage, page: Page) -> None:
+    stage.open()
+    page.evaluate("() => document.activeElement.blur()")
+    name = """() => {
+      const { id, dataset } = document.activeElement;
+      return id || dataset.action || dataset.themeName;
+    }"""
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate(name))
+    wanted = {"copy-link", "dark", "prompt", "molecule", "kind", "run", "seed", "dice", "track",
+              "first", "back", "toggle", "forward", "last", "speed", "loop", "swap"}  # fmt: skip
+    assert wanted - reached == set()

@@ -1,0 +1,138 @@
+"""The player: keyboard, pointer, words; both panels move by noise level."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from browser_stage import Stage
+from playwright.sync_api import Page, expect
+
+
+def test_both_panels_move_by_noise_level_not_by_step(stage: Stage, page: Page) -> None:
+    """At every stop both show the frame at or above the same noise; 6 steps of one against 9 of the
+    other, over different ranges."""
+    stage.open().still()
+    levels = {
+        id: [
+            math.log10(event["data"]["sigma_over_data"])
+            for event in trace["events"]
+            if event["event"] == "frame"
+        ]
+        for id, trace in stage.traces.items()
+    }
+    expected = [
+        tuple(
+            f"step {max(1, sum(own >= level - 1e-6 for own in levels[id]))} of {len(levels[id])}"
+            for id in ("dalle2", "alphafold3")
+        )
+        for level in sorted(levels["dalle2"] + levels["alphafold3"], reverse=True)
+    ]
+    seen = []
+    while stage.value() < 100 and len(seen) < 40:
+        seen.append((stage.status("dalle2"), stage.status("alphafold3")))
+        page.keyboard.press("ArrowRight")
+    assert list(dict.fromkeys(seen)) == list(dict.fromkeys(expected))
+    assert stage.status("dalle2") == "finished: 6 steps"
+    assert stage.status("alphafold3") == "finished: 9 steps"
+
+
+def test_every_key_does_what_the_page_says(stage: Stage, page: Page) -> None:
+    stage.open().still()
+    page.keyboard.press("End")
+    assert stage.value() == 100
+    page.keyboard.press("5")
+    assert stage.value() == 50
+    page.keyboard.press("l")
+    assert stage.value() > 50
+    page.keyboard.press("Home")
+    assert stage.value() == 0
+    page.keyboard.press(" ")
+    expect(page.locator(".play")).to_have_attribute("aria-label", "Pause")
+    page.keyboard.press("k")
+    expect(page.locator(".play")).to_have_attribute("aria-label", "Play")
+    page.keyboard.press(">")
+    expect(page.locator("[data-action=speed]")).to_have_text("2×")
+    for focus in ("estimate", "noisy", "both"):
+        page.keyboard.press("x")
+        expect(page.locator("#dalle2")).to_have_attribute("data-focus", focus)
+        for view in ("noisy", "estimate"):  # both stay in sight
+            expect(page.locator(f"#dalle2 .{view} canvas.pixels")).to_be_visible()
+
+
+def test_the_slider_speaks_in_words(stage: Stage, page: Page) -> None:
+    stage.open().still()
+    track = page.locator("#track")
+    assert track.get_attribute("role") == "slider"
+    assert "A picture step 1 of 6, picture is > 99 % noise" in stage.words()
+    assert "A molecule step 1 of 9, noise 10 Å" in stage.words()
+    page.keyboard.press("End")
+    assert stage.words() == "A picture finished, no noise left; A molecule finished, no noise left"
+
+
+@pytest.mark.parametrize("field", ["#prompt", "#molecule", "#seed"])
+def test_typing_does_not_move_the_player(stage: Stage, page: Page, field: str) -> None:
+    stage.open().still()
+    page.locator(field).focus()
+    page.keyboard.type("5 kxjl")
+    page.keyboard.press("ArrowLeft")
+    assert stage.value() == 0
+    expect(page.locator(".play")).to_have_attribute("aria-label", "Play")
+    assert "5 kxjl"[:-1] in page.input_value(field)
+
+
+def test_the_track_can_be_dragged(stage: Stage, page: Page) -> None:
+    stage.open().still()
+    box = page.locator("#track").bounding_box()
+    assert box
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * 0.2, y)
+    page.mouse.down()
+    assert stage.value() == 20
+    page.mouse.move(box["x"] + box["width"] * 0.6, y, steps=4)
+    assert stage.value() == 60
+    page.mouse.move(box["x"] + box["width"] * 2, y)
+    page.mouse.up()
+    assert stage.value() == 100
+
+
+def test_the_camera_stays_while_frames_change_and_both_views_share_it(
+    stage: Stage, page: Page
+) -> None:
+    stage.open().still()
+    page.keyboard.press("6")
+    well = page.locator("#alphafold3 .estimate .well")
+    shots = [_png(page, ".estimate"), _png(page, ".noisy")]
+    box = well.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 100, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 140, steps=3)
+    page.mouse.up()
+    turned = [_png(page, ".estimate"), _png(page, ".noisy")]
+    assert turned[0] != shots[0] and turned[1] != shots[1]
+    page.locator("#track").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("6")
+    assert _png(page, ".estimate") == turned[0]
+
+
+def _png(page: Page, view: str) -> bytes:
+    page.wait_for_timeout(250)  # the picture is drawn by another process
+    return page.locator(f"#alphafold3 {view} .scene").screenshot()
+
+
+def test_the_wheel_scrolls_the_page_until_the_molecule_is_clicked(stage: Stage, page: Page) -> None:
+    stage.open().still()
+    page.keyboard.press("End")
+    before = page.locator("#alphafold3 .estimate .scale").bounding_box()
+    page.locator("#alphafold3 .estimate .well").hover()
+    page.mouse.wheel(0, 200)
+    stage.until("window.scrollY > 100")
+    assert before and page.locator("#alphafold3 .estimate .scale").bounding_box() is not None
+    page.evaluate("() => scrollTo(0, 0)")
+    width = page.locator("#alphafold3 .estimate .scale").evaluate("(bar) => bar.style.width")
+    page.locator("#alphafold3 .estimate .well").click()
+    page.mouse.wheel(0, -300)
+    stage.until(f"document.querySelector('#alphafold3 .estimate .scale').style.width !== '{width}'")
+    assert page.evaluate("() => scrollY") == 0

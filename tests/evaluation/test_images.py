@@ -1,0 +1,100 @@
+"""The shipped picture models must do what the recorded metrics say, on a small sample."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from models.checkpoint import fingerprint
+from models.dalle2.captions import article, held_out_combinations
+from models.dalle2.data import load_sprites
+from models.dalle2.data_build import split_hash
+from models.dalle2.pipeline import Dalle2
+from models.diffusion.sampler import run
+from models.evaluation import classifier as judge
+from models.evaluation.checker import name_backgrounds, name_colours
+from models.evaluation.images import METRICS, chosen_concepts, draw_pictures, run_together
+from models.evaluation.prompts import FREE_PROMPTS
+
+FIXTURE = "tests/fixtures/images"
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Dalle2:
+    return Dalle2()
+
+
+@pytest.fixture(scope="module")
+def metrics() -> dict:
+    return json.loads(METRICS.read_text())
+
+
+def test_metrics_belong_to_the_shipped_checkpoints(pipeline, metrics) -> None:
+    shipped = {**pipeline.checkpoints, judge.CHECKPOINT.name: fingerprint(judge.CHECKPOINT)}
+    assert metrics["checkpoints"] == shipped
+    assert metrics["settings"]["steps"] == pipeline.defaults.steps
+    assert metrics["settings"]["guidance_scale"] == pipeline.defaults.guidance_scale
+
+
+def test_recorded_metrics_reach_the_floors(metrics) -> None:
+    assert metrics["recognisability"]["prior"]["top5"] >= 0.5
+    assert metrics["combinations"]["model"]["colour"] >= 0.75
+    assert metrics["combinations"]["model"]["background"] >= 0.9
+    ceiling = metrics["combinations"]["ceiling_real_pictures"]
+    assert ceiling["colour"] > metrics["combinations"]["model"]["colour"] - 0.05
+
+
+def test_captions_give_pictures_that_the_judge_names(pipeline, metrics) -> None:
+    """24 concepts of the fixture, one sample each; the floor is well under the recorded score."""
+    concepts = [c for c in load_sprites(FIXTURE).concepts if not c["held_out"]]
+    prompts = [article(c["label"]) for c in concepts]
+    drawn = torch.cat(
+        [r.images for r in draw_pictures(pipeline, prompts, pipeline.defaults, range(len(prompts)))]
+    )
+    net = judge.load_classifier()
+    target = torch.tensor([net.config.labels.index(c["label"]) for c in concepts])
+    floor = metrics["recognisability"]["prior"]["top5"] - 0.25
+    assert judge.accuracy(net, drawn, target)["top5"] >= floor
+
+
+def test_colour_and_background_words_are_obeyed(pipeline) -> None:
+    """Held-out combinations of the fixture's concepts, never composed in training."""
+    asked = []
+    for concept in load_sprites(FIXTURE).concepts:
+        options = held_out_combinations(concept)
+        if options and not concept["held_out"]:
+            asked.append((concept["label"], *options[split_hash(concept["label"]) % len(options)]))
+    prompts = [
+        f"{article(f'{colour} {label}')} on {article(ground)} background"
+        for label, colour, ground in asked
+    ]
+    settings = dataclasses.replace(pipeline.defaults, samples=2)
+    results = draw_pictures(pipeline, prompts, settings, range(len(prompts)))
+    drawn = torch.cat([r.images for r in results])
+    colours = [c for _, c, _ in asked for _ in range(2)]
+    grounds = [b for _, _, b in asked for _ in range(2)]
+    assert np.mean([a == b for a, b in zip(name_colours(drawn), colours, strict=True)]) >= 0.6
+    assert np.mean([a == b for a, b in zip(name_backgrounds(drawn), grounds, strict=True)]) >= 0.8
+
+
+def test_run_together_equals_run(pipeline) -> None:
+    settings = dataclasses.replace(pipeline.defaults, steps=4)
+    plan = pipeline.parse({"prompt": "a key"})
+    alone = run(pipeline.run(plan, settings))
+    both = run_together([pipeline.run(plan, settings) for _ in range(2)])
+    for result in both:
+        assert (result.images - alone.images).abs().mean() < 0.02
+
+
+def test_concepts_to_score_are_fixed_and_none_is_held_out() -> None:
+    concepts = load_sprites(FIXTURE).concepts
+    chosen = chosen_concepts(concepts, 5)
+    assert chosen == chosen_concepts(concepts, 5) and len(set(chosen)) == 5
+    assert not any(concepts[i]["held_out"] for i in chosen)
+
+
+def test_free_prompts_are_many_and_answered() -> None:
+    assert len(FREE_PROMPTS) >= 60
+    assert all(answers for answers in FREE_PROMPTS.values())
