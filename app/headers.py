@@ -57,6 +57,6 @@ class Headers:
 def _cache(path: str) -> str:
     if path.startswith("/vendor/"):
         return "public, max-age=86400"
-    if path.startswith("/static/"):
+    if path == "/" or path.startswith("/static/"):
         return "no-cache"  # kept, but asked about each time: they change with every release
     return "no-store"

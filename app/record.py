@@ -22,7 +22,8 @@ from app.services import Services
 from app.settings import Settings
 
 SEED = 1
-MAX_FRAMES = 24  # enough for a first look; a trace must load at once
+MAX_FRAMES = 40  # a trace must load at once: as many frames as fit
+MAX_BYTES = 350_000  # per stage
 
 
 async def record(services: Services, id: str, example: int, seed: int) -> dict[str, Any]:
@@ -42,7 +43,9 @@ async def record(services: Services, id: str, example: int, seed: int) -> dict[s
 
 
 async def _record_all(out: Path, ids: Sequence[str], example: int, seed: int) -> None:
-    services = Services.build(Settings(max_frames=MAX_FRAMES), Pipelines.named(ids))
+    services = Services.build(
+        Settings(max_frames=MAX_FRAMES, max_run_bytes=MAX_BYTES), Pipelines.named(ids)
+    )
     services.pipelines.load()
     services.engine.start()
     try:

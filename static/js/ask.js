@@ -56,8 +56,9 @@ export class Ask {
     this.#understood();
   }
 
-  /** What a recorded run was asked. @param {string} pipeline @param {any} input */
-  fillFrom(pipeline, input) {
+  /** What a recorded run or an example asks. @param {string} pipeline @param {any} input @param {number} [seed] */
+  fillFrom(pipeline, input, seed) {
+    if (seed !== undefined && this.wanted?.seed === undefined) this.seed.value = String(seed);
     if (pipeline === "dalle2") this.prompt.value = input.prompt;
     else {
       this.molecule.value = textOf(input);

@@ -81,7 +81,7 @@ export class Chart {
       });
     });
     const yAxis = (domain, highest) => ({
-      domain, range: [-0.06, Math.max(1.12, Math.min(highest * 1.06, 1.7))], tickvals: [0, 0.5, 1], fixedrange: true,
+      domain, range: [-0.06, Math.max(1.12, Math.min(highest * 1.06, 2))], tickvals: [0, 0.5, 1], fixedrange: true,
       gridcolor: colour("line"), zerolinecolor: colour("line-strong"), color: colour("ink-2"), ticklabelstandoff: 6,
     }); // prettier-ignore
     const highest = (row) => Math.max(1, ...(row?.settling.bands.flatMap(({ error }) => error) ?? []));

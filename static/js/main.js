@@ -140,7 +140,7 @@ async function showRecorded() {
         panel.attach(Run.fromTrace(trace));
         if (panel.id === "dye") stage.changed();
         else {
-          if (link.prompt === undefined && link.molecule === undefined) ask.fillFrom(panel.id, trace.input);
+          if (link.prompt === undefined && link.molecule === undefined) ask.fillFrom(panel.id, trace.input, trace.settings?.seed);
           stage.refresh();
         }
         return panel.id !== "dye";

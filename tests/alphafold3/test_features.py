@@ -5,7 +5,7 @@ import pytest
 import torch
 from structures import graph_of
 
-from models.alphafold3.diffusion_module import local_vectors
+from models.alphafold3.diffusion_module import IdealDistances, local_vectors
 from models.alphafold3.features import (
     MAX_DISTANCE,
     PAIR_COLUMNS,
@@ -18,6 +18,7 @@ from models.alphafold3.geometry import rotations_from
 from models.alphafold3.graph import join
 from models.alphafold3.polymer import SLOTS, backbone_graph, residue_ids
 
+ONE = torch.ones(1, 1, 1, 1)
 COLUMN = {name: k for k, name in enumerate(PAIR_COLUMNS)}
 
 
@@ -55,11 +56,10 @@ def test_joined_chains_know_their_own():
 @pytest.mark.parametrize("other", ["C[C@@H](N)C(=O)O", "CC(N)C(=O)O"])
 def test_the_chirality_vector_changes_sign_with_the_enantiomer(other):
     x = torch.randn(1, 1, 6, 3, generator=torch.Generator().manual_seed(0)) * 2
-    scale = torch.ones(1, 1, 1, 1)
 
     def normals(smiles: str) -> torch.Tensor:
         features = collate([arrays(graph_of(smiles))], slots=1)
-        return local_vectors(x, features, scale)[0, 0, :, 5]
+        return local_vectors(x, features, IdealDistances(), ONE, ONE)[0, 0, :, 5]
 
     one, two = normals("C[C@H](N)C(=O)O"), normals(other)
     assert one[1].norm() == pytest.approx(1, abs=1e-3)
@@ -70,13 +70,21 @@ def test_the_chirality_vector_changes_sign_with_the_enantiomer(other):
 def test_vectors_turn_with_the_molecule_and_the_normal_sees_the_mirror():
     features = collate([arrays(backbone_graph(residue_ids("ACDEFGHIKL")))], slots=SLOTS)
     x = torch.randn(1, 1, 40, 3, generator=torch.Generator().manual_seed(1)) * 3
-    scale = torch.ones(1, 1, 1, 1)
     rotation = rotations_from(torch.randn(2, 3, generator=torch.Generator().manual_seed(2)))
-    turned = local_vectors(x @ rotation.T, features, scale)
-    assert torch.allclose(turned, local_vectors(x, features, scale) @ rotation.T, atol=1e-4)
+    turned = local_vectors(x @ rotation.T, features, IdealDistances(), ONE, ONE)
+    assert torch.allclose(turned, local_vectors(x, features, IdealDistances(), ONE, ONE) @ rotation.T, atol=1e-4)
     mirror = torch.tensor([1.0, 1.0, -1.0])
-    reflected = local_vectors(x * mirror, features, scale)[..., 5, :]
-    assert torch.allclose(reflected, -local_vectors(x, features, scale)[..., 5, :] * mirror, atol=1e-4)
+    reflected = local_vectors(x * mirror, features, IdealDistances(), ONE, ONE)[..., 5, :]
+    assert torch.allclose(reflected, -local_vectors(x, features, IdealDistances(), ONE, ONE)[..., 5, :] * mirror, atol=1e-4)
+
+
+def test_springs_pull_towards_the_ideal_length():
+    features = collate([arrays(graph_of("CC"))], slots=1)
+    x = torch.tensor([[[[0.0, 0, 0], [2.0, 0, 0]]]])
+    pull = local_vectors(x, features, IdealDistances(), ONE, ONE * 0.5)[0, 0, :, 7]
+    assert pull[0, 0] == pytest.approx(1.0, abs=0.05) and pull[1, 0] == pytest.approx(-1.0, abs=0.05)
+    ideal = local_vectors(x * 0.75, features, IdealDistances(), ONE, ONE)[0, 0, :, 7]
+    assert ideal.abs().max() < 1e-4
 
 
 def test_padding_is_empty_and_too_little_room_is_an_error():

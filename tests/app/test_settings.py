@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -56,3 +57,9 @@ def test_a_bad_option_is_one_clear_line() -> None:
     ended = _start("--port", "99999")
     assert ended.returncode == 1
     assert ended.stderr == "TWOFOLD_PORT: Input should be less than or equal to 65535\n"
+
+
+def test_every_setting_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
+    for name in Settings.model_fields:
+        assert f"`TWOFOLD_{name.upper()}`" in text, name

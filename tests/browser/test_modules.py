@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from browser_stage import Stage
-from playwright.sync_api import Page
+from live import live
+from playwright.sync_api import Browser, Page
 
 from app.wire import encode_array
 
 
+@pytest.fixture(scope="module")
+def origin(browser: Browser) -> Iterator[Page]:
+    """One page of the server for all tests here; it has no pipelines, only files."""
+    server = live({})
+    page = browser.new_page()
+    page.goto(f"{server.url}/docs")
+    yield page
+    page.close()
+    server.end()
+
+
 @pytest.fixture
-def module(stage: Stage) -> Any:
+def module(origin: Page) -> Any:
     """Calls ``body`` (JavaScript, returns a value) with a module's exports as ``m``."""
-    stage.open()
 
     def call(name: str, body: str, argument: Any = None) -> Any:
         script = f"async (a) => {{ const m = await import('/static/js/{name}.js'); {body} }}"
-        return stage.page.evaluate(script, argument)
+        return origin.evaluate(script, argument)
 
     return call
 
@@ -190,9 +201,9 @@ def test_links_hold_the_state_and_keep_other_keys(module: Any) -> None:
     assert got["bad"] in ([None, None], [])
 
 
-def test_the_template_says_what_the_catalogue_says(page: Page, module: Any) -> None:
+def test_the_template_says_what_the_catalogue_says(origin: Page, module: Any) -> None:
     """The English words stand in the template for the first paint and in the catalogue for the rest."""
-    html = page.request.get(page.url).text()
+    html = origin.request.get(origin.url.removesuffix("docs")).text()
     got = module(
         "text/en",
         """const page = new DOMParser().parseFromString(a, 'text/html');

@@ -62,7 +62,7 @@ def test_both_models_run_live_and_move_together(shipped: Stage, page: Page) -> N
         ("#prompt", "a " * 5000, "#prompt-error"),
         ("#molecule", "C1CC(", "#molecule-error"),
         ("#molecule", "C" * 500, "#molecule-error"),
-        ("#molecule", "QQQ", "#molecule-error"),
+        ("#molecule", "A0ZZ9", "#molecule-error"),
     ],
 )
 def test_what_cannot_be_used_is_refused_beside_the_field(
