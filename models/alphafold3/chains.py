@@ -30,7 +30,9 @@ THREE_LETTERS = dict(
         strict=True,
     )
 )
-_ELEMENTS_ACCEPTED = "a molecule of " + ", ".join(ELEMENTS[1:]) + " (hydrogens are added by themselves)"
+_ELEMENTS_ACCEPTED = (
+    "a molecule of " + ", ".join(ELEMENTS[1:]) + " (hydrogens are added by themselves)"
+)
 _SMILES_ACCEPTED = f"a SMILES of 2-{MAX_MOLECULE} heavy atoms, for example CC(=O)Oc1ccccc1C(=O)O"
 
 # RDKit tells why it rejects a SMILES only in its log.
@@ -110,11 +112,15 @@ class Chain:
     def reference(self, library: Library) -> tuple[Tensor | None, str]:
         """(N, 3) A and the name of an experimental structure of this chain, if one ships."""
         if self.mol is not None:
-            return library.molecule_reference(self.mol), "Chemical Component Dictionary, crystal conformer"
+            return library.molecule_reference(
+                self.mol
+            ), "Chemical Component Dictionary, crystal conformer"
         entry = library.protein_reference(self.sequence)
         if entry is None:
             return None, ""
-        return torch.tensor(entry["xyz"]).reshape(-1, 3), f"PDB {entry['entry'].replace('_', ', chain ')}"
+        return torch.tensor(entry["xyz"]).reshape(
+            -1, 3
+        ), f"PDB {entry['entry'].replace('_', ', chain ')}"
 
 
 def _text(value: str, path: str, accepted: str) -> str:
@@ -155,7 +161,9 @@ def _usable(mol: Chem.Mol, path: str) -> tuple[Chem.Mol, list[str]]:
     mol = Chem.RemoveHs(mol)
     strange = sorted({atom.GetSymbol() for atom in mol.GetAtoms()} - set(ELEMENTS))
     if strange:
-        raise InputError(path, f"contains {', '.join(strange)}, which is not trained", _ELEMENTS_ACCEPTED)
+        raise InputError(
+            path, f"contains {', '.join(strange)}, which is not trained", _ELEMENTS_ACCEPTED
+        )
     count = mol.GetNumAtoms()
     if count < 2:
         raise InputError(path, "is a single atom: there is nothing to denoise", _SMILES_ACCEPTED)
@@ -166,7 +174,9 @@ def _usable(mol: Chem.Mol, path: str) -> tuple[Chem.Mol, list[str]]:
     undecided = sum(label == "?" for _, label in centres)
     if undecided:
         s = "s" if undecided > 1 else ""
-        notes.append(f"{undecided} stereocentre{s} left open in the input: either hand may come out.")
+        notes.append(
+            f"{undecided} stereocentre{s} left open in the input: either hand may come out."
+        )
     return mol, notes
 
 
@@ -215,9 +225,19 @@ def protein_chain(name: str, path: str, value: str, limit: int) -> Chain:
     if len(sequence) <= PEPTIDE:
         mol = Chem.MolFromSequence(sequence)
         Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
-        note = f"Peptides of up to {PEPTIDE} residues are drawn with all their atoms, longer chains as backbones."
+        note = (
+            f"Peptides of up to {PEPTIDE} residues are drawn with all their atoms, "
+            "longer chains as backbones."
+        )
         return Chain(
-            name, "protein", path, sequence, molecule_graph(mol), sequence=sequence, mol=mol, notes=(note,)
+            name,
+            "protein",
+            path,
+            sequence,
+            molecule_graph(mol),
+            sequence=sequence,
+            mol=mol,
+            notes=(note,),
         )
     notes = ["Backbone only (N, CA, C, O), from the sequence alone, without related sequences."]
     if len(sequence) < 16:
@@ -235,9 +255,9 @@ def nucleic_chain(name: str, path: str, value: str, kind: str) -> Chain:
         raise InputError(path, f"has {len(sequence)} letters", accepted)
     mol = Chem.MolFromSequence(sequence, flavor=6 if kind == "dna" else 2)
     Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
-    note = (
-        f"{kind.upper()} is not trained as a polymer: the strand is drawn as one molecule"
-        + (", outside the trained range." if len(sequence) > 1 else ".")
+    note = f"{kind.upper()} is not trained as a polymer: the strand is drawn as one molecule" + (
+        ", outside the trained range." if len(sequence) > 1 else "."
     )
-    return Chain(name, kind, path, sequence, molecule_graph(mol), sequence=sequence, mol=mol, notes=(note,))
-
+    return Chain(
+        name, kind, path, sequence, molecule_graph(mol), sequence=sequence, mol=mol, notes=(note,)
+    )

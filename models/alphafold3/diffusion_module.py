@@ -85,6 +85,9 @@ def local_vectors(
 class IdealDistances(nn.Module):
     """Mean bonded and 1-3 distances between classes of atoms, measured on the training set (A)."""
 
+    bonds: Tensor
+    angles: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         classes = len(ATOM_TYPES) * TOKEN_COLUMNS["hybridisation"]
@@ -103,6 +106,9 @@ class IdealDistances(nn.Module):
 
 class NoiseEmbedding(nn.Module):
     """c_noise and the conformer style -> (B, K, dim), by random Fourier features (AF3 algorithm 22)."""
+
+    frequency: Tensor
+    phase: Tensor
 
     def __init__(self, features: int, dim: int) -> None:
         super().__init__()
@@ -131,7 +137,9 @@ class DiffusionBlock(nn.Module):
         self.attention = PairBiasAttention(dim, heads)
         self.up = nn.Linear(dim, 4 * dim, bias=False)
         self.down = nn.Linear(2 * dim, dim, bias=False)
-        nn.init.xavier_uniform_(self.attention.out.weight)  # adaLN-zero's gates start at zero instead
+        nn.init.xavier_uniform_(
+            self.attention.out.weight
+        )  # adaLN-zero's gates start at zero instead
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
 
@@ -156,12 +164,16 @@ class DiffusionModule(nn.Module):
         self.ideal = IdealDistances()
         self.vectors = nn.Linear(3 * VECTORS, atom)
         self.atom_type = nn.Embedding(len(ATOM_TYPES), atom)
-        self.atom_in = nn.Sequential(nn.Linear(atom, 2 * atom), nn.SiLU(), nn.Linear(2 * atom, atom))
+        self.atom_in = nn.Sequential(
+            nn.Linear(atom, 2 * atom), nn.SiLU(), nn.Linear(2 * atom, atom)
+        )
         self.to_token = nn.Linear(MAX_SLOTS * atom, token, bias=False)
         self.single = nn.Linear(config.single, token, bias=False)
         self.noise = NoiseEmbedding(config.fourier, token)
         self.pair_bias = nn.Linear(config.pair, config.blocks * config.heads, bias=False)
-        self.blocks = nn.ModuleList(DiffusionBlock(token, config.heads) for _ in range(config.blocks))
+        self.blocks = nn.ModuleList(
+            DiffusionBlock(token, config.heads) for _ in range(config.blocks)
+        )
         self.norm = nn.LayerNorm(token)
         self.to_atoms = nn.Linear(token, MAX_SLOTS * atom, bias=False)
         self.atom_out = nn.Sequential(
@@ -193,7 +205,9 @@ class DiffusionModule(nn.Module):
         style: (B * K,) index into STYLES, scale: (B * K,) A per unit of x. K copies share a structure."""
         batch, slots = len(token_input), features.slots
         x = x.unflatten(0, (batch, -1))
-        with torch.autocast(x.device.type, enabled=False):  # differences of coordinates need float32
+        with torch.autocast(
+            x.device.type, enabled=False
+        ):  # differences of coordinates need float32
             lengths = scale.reshape(batch, -1, 1, 1)
             ratio = (4 * c_noise).exp().reshape(batch, -1, 1, 1)  # sigma / sigma_data
             c_out = lengths * ratio / (1 + ratio**2)
@@ -204,8 +218,12 @@ class DiffusionModule(nn.Module):
         atoms = atoms + self.atom_in(atoms)
         atoms = atoms * features.atom_mask[:, None, :, None].to(atoms.dtype)
         width = slots * self.config.atom
-        per_token = torch.relu(atoms).unflatten(2, (-1, slots)).flatten(-2)  # (B, K, T, slots * atom)
-        tokens = nn.functional.linear(per_token, self.to_token.weight[:, :width]) + token_input[:, None]
+        per_token = (
+            torch.relu(atoms).unflatten(2, (-1, slots)).flatten(-2)
+        )  # (B, K, T, slots * atom)
+        tokens = (
+            nn.functional.linear(per_token, self.to_token.weight[:, :width]) + token_input[:, None]
+        )
         noise = self.noise(c_noise, style).unflatten(0, (batch, -1))
         heads = self.config.heads
         for k, block in enumerate(self.blocks):
@@ -233,7 +251,9 @@ class StructureModel(nn.Module):
 
     @property
     def module(self) -> DiffusionModule:
-        return self.denoiser.network  # type: ignore[return-value]
+        network = self.denoiser.network
+        assert isinstance(network, DiffusionModule)
+        return network
 
     def set_ideal_distances(self, bonds: Tensor, angles: Tensor) -> None:
         """Measured once on the training set, then part of the checkpoint."""
@@ -246,7 +266,8 @@ class StructureModel(nn.Module):
 
     def condition(self, features: Features) -> tuple[Tensor, Tensor]:
         """One trunk pass: what :meth:`denoise` needs of every structure, whatever the noise."""
-        return self.module.condition(*self.trunk(features), features.token_mask)
+        single, pair = self.trunk(features)
+        return self.module.condition(single, pair, features.token_mask)
 
     def denoise(
         self,

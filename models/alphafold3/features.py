@@ -60,7 +60,7 @@ class Features:
 
 
 def graph_distances(bonds: np.ndarray, size: int) -> np.ndarray:
-    """(T, T) uint8 number of bonds on the shortest way, MAX_DISTANCE for more, MAX_DISTANCE + 1 for none."""
+    """(T, T) uint8 bonds on the shortest way; MAX_DISTANCE for more, MAX_DISTANCE + 1 for none."""
     step = np.eye(size, dtype=np.float32)
     step[bonds[:, 0], bonds[:, 1]] = step[bonds[:, 1], bonds[:, 0]] = 1
     distance = np.full((size, size), MAX_DISTANCE + 1, np.uint8)
@@ -137,7 +137,9 @@ def arrays(graph: Graph) -> dict[str, np.ndarray]:
     }
 
 
-def collate(items: Sequence[dict[str, np.ndarray]], slots: int, tokens: int | None = None) -> Features:
+def collate(
+    items: Sequence[dict[str, np.ndarray]], slots: int, tokens: int | None = None
+) -> Features:
     """Pads the :func:`arrays` of B graphs with ``slots`` slots per token to ``tokens`` (default: largest).
 
     Raises ValueError when a graph has more tokens than that.
@@ -147,7 +149,7 @@ def collate(items: Sequence[dict[str, np.ndarray]], slots: int, tokens: int | No
     if size < largest:
         raise ValueError(f"cannot pad {largest} tokens to {size}")
     batch, m = len(items), size * slots
-    out = {
+    out: dict[str, np.ndarray] = {
         "tokens": np.zeros((batch, size, len(TOKEN_COLUMNS)), np.int64),
         "profile": np.zeros((batch, size, 21), np.float32),
         "pair": np.zeros((batch, size, size, len(PAIR_COLUMNS)), np.int64),

@@ -89,7 +89,7 @@ class Graph:
 
     def angle_pairs(self) -> np.ndarray:
         """(P, 2) int16 atoms two bonds apart, each pair once."""
-        pairs = set()
+        pairs: set[tuple[int, int]] = set()
         for row in self.neighbours().tolist():
             near = sorted(n for n in row if n >= 0)
             pairs.update((a, b) for k, a in enumerate(near) for b in near[k + 1 :])
@@ -126,6 +126,8 @@ def join(graphs: list[Graph]) -> Graph:
         index = graph.residue_index
         parts["residue_index"].append(np.zeros(graph.size, np.int16) if index is None else index)
         profile = graph.profile
-        parts["profile"].append(np.zeros((graph.size, 20), np.uint8) if profile is None else profile)
+        parts["profile"].append(
+            np.zeros((graph.size, 20), np.uint8) if profile is None else profile
+        )
         tokens += graph.size
     return Graph(slots=slots, **{name: np.concatenate(values) for name, values in parts.items()})

@@ -30,7 +30,14 @@ MAX_ATOM_TOKENS, MAX_RESIDUES, MAX_TOKENS, MAX_CHAINS = 128, 192, 256, 8
 TRAINED_ATOMS, TRAINED_RESIDUES = 40, 64
 # Keys of the public format that change nothing here.
 IGNORED_TOP = {"name", "modelSeeds", "dialect", "version"}
-IGNORED_PROTEIN = {"unpairedMsa", "pairedMsa", "templates", "unpairedMsaPath", "pairedMsaPath", "description"}
+IGNORED_PROTEIN = {
+    "unpairedMsa",
+    "pairedMsa",
+    "templates",
+    "unpairedMsaPath",
+    "pairedMsaPath",
+    "description",
+}
 _RANK = {"seen": 2, "similar": 1, "unseen": 0}
 
 
@@ -89,15 +96,25 @@ def _chain(kind: str, value: Any, name: str, path: str, library: Library) -> Cha
 def _identifiers(entry: Mapping[str, Any], path: str, number: int) -> list[str]:
     given = entry.get("id", chr(ord("A") + number))
     names = [given] if isinstance(given, str) else given
-    if not isinstance(names, list) or not names or not all(isinstance(n, str) and n.isalnum() for n in names):
-        raise InputError(f"{path}.id", "is not a chain id", 'a letter such as "A", or a list of them')
+    if (
+        not isinstance(names, list)
+        or not names
+        or not all(isinstance(n, str) and n.isalnum() for n in names)
+    ):
+        raise InputError(
+            f"{path}.id", "is not a chain id", 'a letter such as "A", or a list of them'
+        )
     return names
 
 
 def _public_format(given: Mapping[str, Any], library: Library) -> list[Chain]:
     for key in given:
         if key != "sequences" and key not in IGNORED_TOP:
-            raise InputError(f"input.{key}", "is not supported here", "sequences, name, modelSeeds, dialect, version")
+            raise InputError(
+                f"input.{key}",
+                "is not supported here",
+                "sequences, name, modelSeeds, dialect, version",
+            )
     entries = given["sequences"]
     if not isinstance(entries, list) or not entries:
         raise InputError("input.sequences", "must be a non-empty list", FORMS)
@@ -105,18 +122,32 @@ def _public_format(given: Mapping[str, Any], library: Library) -> list[Chain]:
     for number, entry in enumerate(entries):
         path = f"input.sequences.{number}"
         if not isinstance(entry, Mapping) or len(entry) != 1:
-            raise InputError(path, "must hold exactly one molecule", '{"protein" | "dna" | "rna" | "ligand": {...}}')
+            raise InputError(
+                path,
+                "must hold exactly one molecule",
+                '{"protein" | "dna" | "rna" | "ligand": {...}}',
+            )
         ((kind, body),) = entry.items()
         path = f"{path}.{kind}"
         if kind not in ("protein", "dna", "rna", "ligand") or not isinstance(body, Mapping):
-            raise InputError(path, "is not a molecule", '"protein", "dna", "rna" or "ligand" with an object')
+            raise InputError(
+                path, "is not a molecule", '"protein", "dna", "rna" or "ligand" with an object'
+            )
         names = _identifiers(body, path, len(chains))
-        chain = _ligand(body, names[0], path, library) if kind == "ligand" else _polymer(kind, body, names[0], path)
+        chain = (
+            _ligand(body, names[0], path, library)
+            if kind == "ligand"
+            else _polymer(kind, body, names[0], path)
+        )
         chains += [replace(chain, name=name) for name in names]
         if len(chains) > MAX_CHAINS:
-            raise InputError("input.sequences", "holds too many chains", f"at most {MAX_CHAINS} chains")
+            raise InputError(
+                "input.sequences", "holds too many chains", f"at most {MAX_CHAINS} chains"
+            )
     if len({chain.name for chain in chains}) < len(chains):
-        raise InputError("input.sequences", "uses a chain id twice", "a different id for every chain")
+        raise InputError(
+            "input.sequences", "uses a chain id twice", "a different id for every chain"
+        )
     return chains
 
 
@@ -125,12 +156,18 @@ def _ligand(body: Mapping[str, Any], name: str, path: str, library: Library) -> 
     if unknown:
         raise InputError(f"{path}.{min(unknown)}", "is not supported here", "id, ccdCodes, smiles")
     if ("smiles" in body) == ("ccdCodes" in body):
-        raise InputError(path, "needs either smiles or ccdCodes", '"smiles": text or "ccdCodes": ["ATP"]')
+        raise InputError(
+            path, "needs either smiles or ccdCodes", '"smiles": text or "ccdCodes": ["ATP"]'
+        )
     if "smiles" in body:
         return _chain("smiles", body["smiles"], name, f"{path}.smiles", library)
     codes = body["ccdCodes"]
     if not isinstance(codes, list) or len(codes) != 1:
-        raise InputError(f"{path}.ccdCodes", "must be a list of one code", '["ATP"]; linked components are not supported')
+        raise InputError(
+            f"{path}.ccdCodes",
+            "must be a list of one code",
+            '["ATP"]; linked components are not supported',
+        )
     return _chain("ccd", codes[0], name, f"{path}.ccdCodes.0", library)
 
 
@@ -139,7 +176,9 @@ def _polymer(kind: str, body: Mapping[str, Any], name: str, path: str) -> Chain:
     if unknown:
         raise InputError(f"{path}.{min(unknown)}", "is not supported here", "id, sequence")
     if body.get("modifications"):
-        raise InputError(f"{path}.modifications", "modified residues are not trained", "an empty list")
+        raise InputError(
+            f"{path}.modifications", "modified residues are not trained", "an empty list"
+        )
     if not isinstance(body.get("sequence"), str):
         raise InputError(f"{path}.sequence", "is missing", "a sequence of one-letter codes")
     if kind == "protein":
@@ -148,7 +187,13 @@ def _polymer(kind: str, body: Mapping[str, Any], name: str, path: str) -> Chain:
         chain = nucleic_chain(name, f"{path}.sequence", body["sequence"], kind)
     unused = sorted(key for key in set(body) & IGNORED_PROTEIN if body[key])
     if unused:
-        chain = replace(chain, notes=(*chain.notes, f"{', '.join(unused)} not used: this model has no MSA or template input."))
+        chain = replace(
+            chain,
+            notes=(
+                *chain.notes,
+                f"{', '.join(unused)} not used: this model has no MSA or template input.",
+            ),
+        )
     return chain
 
 
@@ -169,12 +214,18 @@ def _assemble(chains: list[Chain], style: str, library: Library) -> Plan:
     longest = max((g.size for g in graphs if g.slots > 1), default=0)
     if largest > TRAINED_ATOMS:
         notes.append(
-            f"{largest} heavy atoms are outside the trained range (2-{TRAINED_ATOMS}): expect strained or tangled shapes."
+            f"{largest} heavy atoms are outside the trained range (2-{TRAINED_ATOMS}): "
+            "expect strained or tangled shapes."
         )
     if longest > TRAINED_RESIDUES:
-        notes.append(f"{longest} residues are outside the trained range (16-{TRAINED_RESIDUES}): local structure only.")
+        notes.append(
+            f"{longest} residues are outside the trained range (16-{TRAINED_RESIDUES}): "
+            "local structure only."
+        )
     if len(chains) > 1:
-        notes.append("Complexes are not trained yet: each chain is shaped, their arrangement means nothing.")
+        notes.append(
+            "Complexes are not trained yet: each chain is shaped, their arrangement means nothing."
+        )
     graph = graphs[0] if len(chains) == 1 else join(graphs)
     labels = [_training(chain, library) for chain in chains]
     reference, name = _reference(chains, library)

@@ -36,12 +36,17 @@ EXAMPLES: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("Imatinib", {"ccd": "STI"}),
     ("Testosterone", {"ccd": "TES"}),
     ("Peptide GLY-TRP-LYS", {"protein": "GWK"}),
-    ("Trp-cage (backbone)", {"protein": "NLYIQWLKDGGPSSGRPPPS"}),
-    ("Villin headpiece", {"protein": "LSDEDFKAVFGMTRSAFANLPLWKQQNLKKEKGLF"}),
+    ("Trp-cage (backbone)", {"protein": "GDAYAQWLADGGPSSGRPPPSG"}),
+    ("Villin headpiece", {"protein": "LSDEDFKAVFGMTRSAFANLPLWLQQHLKKEKGLF"}),
+    (
+        "Homeodomain",
+        {"protein": "KRPRTAFSSEQLARLKREFNENRYLTERRRQQLSSELGLNEAQIKIWFKNKRAKIK"},
+    ),
     (
         "Protein A domain",
-        {"protein": "TADNKFNKEQQNAFYEILHLPNLNEEQRNGFIQSLKDDPSQSANLLAEAKKLNDAQAPKA"},
+        {"protein": "ADNKFNKEQQNAFYEILHLPNLTEEQRNGFIQSLKDDPSVSKEILAEAKKLNDAQAPK"},
     ),
+    ("New in 2024+ (A1BA7)", {"ccd": "A1BA7"}),
     (
         "AlphaFold 3 JSON",
         {"sequences": [{"ligand": {"id": "L", "ccdCodes": ["ATP"]}}]},
@@ -196,7 +201,12 @@ class AlphaFold3:
             "atoms": plan.atoms,
             "bonds": plan.bonds,
             "chains": [
-                {"id": chain.name, "kind": chain.kind, "title": chain.title, "sequence": chain.sequence}
+                {
+                    "id": chain.name,
+                    "kind": chain.kind,
+                    "title": chain.title,
+                    "sequence": chain.sequence,
+                }
                 for chain in plan.chains
             ],
             "heavy_atoms": len(plan.atoms),

@@ -16,7 +16,7 @@ from models.alphafold3.graph import (
 
 _COLUMN = {name: i for i, name in enumerate(TOKEN_COLUMNS)}
 SLOTS = len(BACKBONE)
-N, CA, C, O = range(SLOTS)
+N, CA, C, OXYGEN = range(SLOTS)
 
 
 def residue_ids(sequence: str) -> np.ndarray:
@@ -50,14 +50,18 @@ def backbone_graph(residues: np.ndarray, profile: np.ndarray | None = None) -> G
     tokens[:, _COLUMN["kind"]] = 1
     tokens[:, _COLUMN["residue"]] = residues
     first = np.arange(length) * SLOTS
-    inside = [(first + a, first + b, order) for a, b, order in ((N, CA, 1), (CA, C, 1), (C, O, 2))]
+    inside = [
+        (first + a, first + b, order) for a, b, order in ((N, CA, 1), (CA, C, 1), (C, OXYGEN, 2))
+    ]
     peptide = (first[:-1] + C, first[1:] + N, 1)
     bonds = np.concatenate(
         [np.stack([i, j, np.full(len(i), order)], -1) for i, j, order in (*inside, peptide)]
     )
     return Graph(
         tokens=tokens,
-        atom_types=np.tile(np.arange(BACKBONE_TYPE, BACKBONE_TYPE + SLOTS), length).astype(np.uint8),
+        atom_types=np.tile(np.arange(BACKBONE_TYPE, BACKBONE_TYPE + SLOTS), length).astype(
+            np.uint8
+        ),
         slots=SLOTS,
         bonds=bonds.astype(np.int16),
         rings=np.zeros(length, np.uint64),

@@ -115,7 +115,9 @@ class PairformerBlock(nn.Module):
         self.attention = PairBiasAttention(config.single, config.heads)
         self.single_transition = Transition(config.single)
 
-    def forward(self, s: Tensor, z: Tensor, token_mask: Tensor, pair_mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, s: Tensor, z: Tensor, token_mask: Tensor, pair_mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
         z = z + self.outgoing(z, pair_mask)
         z = z + self.incoming(z, pair_mask)
         z = z + self.pair_transition(z)
@@ -126,6 +128,8 @@ class PairformerBlock(nn.Module):
 
 class SumOfEmbeddings(nn.Module):
     """One learned vector per value of every column, added up: a linear layer on the one-hots."""
+
+    offsets: Tensor
 
     def __init__(self, sizes: list[int], dim: int) -> None:
         super().__init__()

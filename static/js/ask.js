@@ -27,12 +27,17 @@ export class Ask {
     for (const kind of ["auto", ...KINDS]) this.kind.append(new Option(t(`kind.${kind}`), kind));
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
-      // The button stops a run; Enter in a field means "this one now".
-      if (this.running && event.submitter === this.button && document.activeElement === this.button) this.on.stop();
-      else this.on.run(["dalle2", "alphafold3"]);
+      this.on.run(["dalle2", "alphafold3"]);
+    });
+    this.button.addEventListener("click", (event) => {
+      // Enter in a field clicks the button as well (detail 0, not focused): that means "this one now".
+      if (!this.running || (event.detail === 0 && document.activeElement !== this.button)) return;
+      event.preventDefault();
+      this.on.stop();
     });
     for (const input of [this.molecule, this.kind]) input.addEventListener("input", () => this.#understood());
-    for (const [pipeline, field] of Object.entries(FIELD)) byId(field).addEventListener("input", () => this.complain(pipeline, ""));
+    for (const [pipeline, field] of Object.entries(FIELD))
+      byId(field).addEventListener("input", () => this.complain(pipeline, ""));
     byId("dice").addEventListener("click", () => {
       this.seed.value = String(Math.floor(Math.random() * 1e6));
       this.complain("seed", "");
@@ -41,7 +46,9 @@ export class Ask {
       if (!byId("settings").contains(event.target)) byId("settings").open = false;
     });
     byId("settings").addEventListener("keydown", (event) => {
-      if (event.key === "Escape") byId("settings").open = false;
+      if (event.key !== "Escape") return;
+      byId("settings").open = false;
+      byId("settings").querySelector("summary").focus();
     });
     this.#understood();
   }
@@ -94,7 +101,8 @@ export class Ask {
     const text = this.molecule.value.trim();
     const count = text.replace(/^>.*$/gm, "").replace(/[^A-Za-z]/g, "").length;
     const key = kind && ["smiles", "ccd", "protein", "json"].includes(kind) ? kind : "none";
-    this.kind.options[0].textContent = kind && this.kind.value === "auto" ? t("kind.guess", { kind: t(`kind.${kind}`) }) : t("kind.auto");
+    this.kind.options[0].textContent =
+      kind && this.kind.value === "auto" ? t("kind.guess", { kind: t(`kind.${kind}`) }) : t("kind.auto");
     byId("understood").textContent = t(`understood.${key}`, { code: text.toUpperCase(), count });
   }
 
@@ -116,7 +124,9 @@ export class Ask {
     try {
       return { input: inputOf(this.molecule.value, this.#kind() ?? "smiles"), settings };
     } catch {
-      const accepted = t("error.json_accepted", { example: '{"sequences":[{"ligand":{"id":"L","ccdCodes":["ATP"]}}]}' });
+      const accepted = t("error.json_accepted", {
+        example: '{"sequences":[{"ligand":{"id":"L","ccdCodes":["ATP"]}}]}',
+      });
       this.complain(pipeline, t("error.field", { message: t("error.json"), accepted }));
       return null;
     }

@@ -7,7 +7,11 @@ import { ratioWords, tickLabel } from "./words.js";
 const SCRIPT = "/vendor/plotly/plotly.min.js";
 /** Plotly's map library adds an inline style unless an element with this id is there (version 4.1.1). */
 const MAP_STYLE_ID = "9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53";
-const LINES = [{ dash: "solid", width: 3.2 }, { dash: "dash", width: 2 }, { dash: "dot", width: 2 }]; // prettier-ignore
+const LINES = [
+  { dash: "solid", width: 3.2 },
+  { dash: "dash", width: 2 },
+  { dash: "dot", width: 2 },
+];
 const MARKS = ["circle", "diamond", "triangle-up"];
 /** Line and mark of each scale: global, middle, local. */
 const SCALE = { low: 0, global: 0, far: 0, middle: 1, angles: 1, near: 1, high: 2, bonds: 2, position: 2 };
@@ -58,37 +62,78 @@ export class Chart {
     const traces = rows.flatMap(({ name, accent, settling }, k) => {
       const y = k === 0 ? "y" : `y${k + 1}`;
       annotations.push({
-        x: 0.992, y: 1.08, xref: "x", yref: y, text: name, showarrow: false, xanchor: "right", yanchor: "top",
+        x: 0.992,
+        y: 1.08,
+        xref: "x",
+        yref: y,
+        text: name,
+        showarrow: false,
+        xanchor: "right",
+        yanchor: "top",
         font: { color: colour(accent), size: size * 1.1, weight: 700 },
-      }); // prettier-ignore
+      });
       const x = settling.sigma_over_data.map((ratio) => positionOf(axis, levelOf(ratio)));
       return settling.bands.flatMap((band, order) => {
         const b = SCALE[band.name] ?? order % 3;
         const label = bandName(band);
-        annotations.push({ ...labelPlace(x, band.error, LABEL_AT[b]), xref: "x", yref: y, text: label, showarrow: false,
-          xanchor: "left", xshift: 5, bgcolor: colour("paper"), borderpad: 1, font: { color: colour(accent), size } }); // prettier-ignore
+        annotations.push({
+          ...labelPlace(x, band.error, LABEL_AT[b]),
+          xref: "x",
+          yref: y,
+          text: label,
+          showarrow: false,
+          xanchor: "left",
+          xshift: 5,
+          bgcolor: colour("paper"),
+          borderpad: 1,
+          font: { color: colour(accent), size },
+        });
         const line = { color: colour(accent), ...LINES[b], shape: "linear" };
         const text = band.error.map((value, i) =>
-          t("chart.hover", { band: label, value: `${Math.round(value * 100)} %`, noise: ratioWords(settling.sigma_over_data[i]) }),
+          t("chart.hover", {
+            band: label,
+            value: `${Math.round(value * 100)} %`,
+            noise: ratioWords(settling.sigma_over_data[i]),
+          }),
         );
         const settled = band.settled_at === null ? [] : [positionOf(axis, levelOf(band.settled_at))];
         return [
           { x, y: band.error, yaxis: y, mode: "lines", line, text, hoverinfo: "text", showlegend: false },
-          { x: settled, y: settled.map(() => 0.1), yaxis: y, mode: "markers", hoverinfo: "text", showlegend: false,
+          {
+            x: settled,
+            y: settled.map(() => 0.1),
+            yaxis: y,
+            mode: "markers",
+            hoverinfo: "text",
+            showlegend: false,
             text: settled.map(() => t("settled.by", { band: label, value: ratioWords(band.settled_at) })),
-            marker: { symbol: MARKS[b], size: 11, color: colour("paper"), line: { color: colour(accent), width: 2.5 } } },
-        ]; // prettier-ignore
+            marker: { symbol: MARKS[b], size: 11, color: colour("paper"), line: { color: colour(accent), width: 2.5 } },
+          },
+        ];
       });
     });
     const yAxis = (domain, highest) => ({
-      domain, range: [-0.06, Math.max(1.12, Math.min(highest * 1.06, 2))], tickvals: [0, 0.5, 1], fixedrange: true,
-      gridcolor: colour("line"), zerolinecolor: colour("line-strong"), color: colour("ink-2"), ticklabelstandoff: 6,
-    }); // prettier-ignore
+      domain,
+      range: [-0.06, Math.max(1.12, Math.min(highest * 1.06, 2))],
+      tickvals: [0, 0.5, 1],
+      fixedrange: true,
+      gridcolor: colour("line"),
+      zerolinecolor: colour("line-strong"),
+      color: colour("ink-2"),
+      ticklabelstandoff: 6,
+    });
     const highest = (row) => Math.max(1, ...(row?.settling.bands.flatMap(({ error }) => error) ?? []));
     const threshold = rows.map((_, k) => ({
-      type: "line", x0: 0, x1: 1, y0: 0.1, y1: 0.1, xref: "x", yref: k === 0 ? "y" : `y${k + 1}`,
-      line: { color: colour("line-strong"), width: 1, dash: "dot" }, layer: "below",
-    })); // prettier-ignore
+      type: "line",
+      x0: 0,
+      x1: 1,
+      y0: 0.1,
+      y1: 0.1,
+      xref: "x",
+      yref: k === 0 ? "y" : `y${k + 1}`,
+      line: { color: colour("line-strong"), width: 1, dash: "dot" },
+      layer: "below",
+    }));
     const shown = ticks.map((level) => [positionOf(axis, level), level]).filter(([u]) => u > 0.04 && u < 0.93);
     const kept = narrow ? shown.filter(([, level]) => level % 2 === 0) : shown;
     const layout = {
@@ -102,17 +147,28 @@ export class Chart {
       dragmode: false,
       uirevision: "fixed",
       xaxis: {
-        range: [0, 1], fixedrange: true, showgrid: true, gridcolor: colour("line"), zeroline: false, color: colour("ink-2"),
-        tickvals: kept.map(([u]) => u), ticktext: kept.map(([, level]) => (narrow && level === 0 ? "1" : tickLabel(level))),
+        range: [0, 1],
+        fixedrange: true,
+        showgrid: true,
+        gridcolor: colour("line"),
+        zeroline: false,
+        color: colour("ink-2"),
+        tickvals: kept.map(([u]) => u),
+        ticktext: kept.map(([, level]) => (narrow && level === 0 ? "1" : tickLabel(level))),
         anchor: rows.length > 1 ? `y${rows.length}` : "y",
       },
       yaxis: yAxis(rows.length > 1 ? [0.54, 1] : [0, 1], highest(rows[0])),
       ...(rows.length > 1 ? { yaxis2: yAxis([0, 0.46], highest(rows[1])) } : {}),
       annotations,
       shapes: threshold,
-    }; // prettier-ignore
+    };
     this.element.querySelector(".waiting")?.remove();
-    await globalThis.Plotly.react(this.element, traces, layout, { displayModeBar: false, doubleClick: false, scrollZoom: false, showTips: false });
+    await globalThis.Plotly.react(this.element, traces, layout, {
+      displayModeBar: false,
+      doubleClick: false,
+      scrollZoom: false,
+      showTips: false,
+    });
     this.element.dataset.state = "drawn";
     this.element.style.minHeight = `${layout.height}px`;
   }

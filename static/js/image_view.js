@@ -102,7 +102,9 @@ export class ImageView {
     this.strip.width = count;
     this.strip.height = 2;
     const style = getComputedStyle(this.strip);
-    const [positive, negative, zero] = ["--picture", "--ink", "--well"].map((name) => rgb(style.getPropertyValue(name)));
+    const [positive, negative, zero] = ["--picture", "--ink", "--well"].map((name) =>
+      rgb(style.getPropertyValue(name)),
+    );
     const context = this.strip.getContext("2d");
     const image = context.createImageData(count, 2);
     rows.forEach((row, y) => {

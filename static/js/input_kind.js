@@ -15,7 +15,11 @@ const ORGANIC_SUBSET = /^[BCNOPSFI]+$/;
 const CODE = /^[A-Z0-9]{1,3}$|^[A-Z0-9]{5}$/;
 
 /** A pasted FASTA entry or a sequence in blocks -> the letters. @param {string} text */
-const sequenceOf = (text) => text.replace(/^>.*$/gm, "").replace(/[\s\d*]/g, "").toUpperCase();
+const sequenceOf = (text) =>
+  text
+    .replace(/^>.*$/gm, "")
+    .replace(/[\s\d*]/g, "")
+    .toUpperCase();
 
 /** @param {string} text @returns {Kind | null} null when there is nothing to judge */
 export function guessKind(text) {

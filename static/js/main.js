@@ -82,7 +82,9 @@ const runners = Object.fromEntries(
 );
 
 const dye = new Dye((input, settings) => runners.dye.go(input, settings));
-const keyFrames = (still ? [panels.dalle2, panels.alphafold3] : []).map((panel) => new KeyFrames(panel, (u) => stage.seek(u)));
+const keyFrames = (still ? [panels.dalle2, panels.alphafold3] : []).map(
+  (panel) => new KeyFrames(panel, (u) => stage.seek(u)),
+);
 
 /** Starts live runs of what the form holds. @param {string[]} ids */
 function run(ids) {
@@ -130,33 +132,36 @@ themeSwitch(() => {
   if (new URLSearchParams(location.search).has("theme")) history.replaceState(null, "", address());
 });
 
-/** The recorded runs, as soon as each has come. */
+/** The recorded runs, as soon as each has come; the first one starts the player. */
 async function showRecorded() {
-  const shown = await Promise.all(
-    Object.values(panels).map(async (panel) => {
-      try {
-        const trace = await recorded(panel.id);
-        if (panel.run) return false; // a live run was faster
-        panel.attach(Run.fromTrace(trace));
-        if (panel.id === "dye") stage.changed();
-        else {
-          if (link.prompt === undefined && link.molecule === undefined) ask.fillFrom(panel.id, trace.input, trace.settings?.seed);
-          stage.refresh();
-        }
-        return panel.id !== "dye";
-      } catch {
-        return false; // there is no recording of this one: its panel waits for Run
-      }
-    }),
-  );
+  await Promise.all(Object.values(panels).map(showRecording));
   document.body.dataset.ready = "";
-  if (!shown.some(Boolean) || Object.values(runners).some(({ busy }) => busy)) return;
-  if (still) stage.player.seek(1);
-  else stage.player.play();
-  announce(t(still ? "live.recorded_still" : "live.recorded"));
-  stage.changed();
   // 4.8 MB of charts may wait until the pictures move.
   (globalThis.requestIdleCallback ?? setTimeout)(drawChart, { timeout: 1500 });
+}
+
+/** @param {Panel} panel */
+async function showRecording(panel) {
+  let trace;
+  try {
+    trace = await recorded(panel.id);
+  } catch {
+    return; // there is no recording of this one: its panel waits for Run
+  }
+  if (panel.run) return; // a live run was faster
+  panel.attach(Run.fromTrace(trace));
+  if (panel.id === "dye") {
+    stage.changed();
+    return;
+  }
+  if (link.prompt === undefined && link.molecule === undefined)
+    ask.fillFrom(panel.id, trace.input, trace.settings?.seed);
+  stage.refresh();
+  if (Object.values(runners).some(({ busy }) => busy)) return;
+  if (still) stage.player.seek(1);
+  else if (stage.player.u === 0) stage.player.play();
+  announce(t(still ? "live.recorded_still" : "live.recorded"));
+  stage.changed();
 }
 
 /** Asks what is on offer, until everything that is loading has loaded. */
@@ -178,7 +183,8 @@ async function showOffer() {
     if (id in panels) runners[id].on.complain(available ? "" : t("error.off", { name: panels[id].name, reason }));
   }
   if (loading) setTimeout(showOffer, 1000);
-  else if (link.prompt !== undefined || link.molecule !== undefined) run(infos.filter(({ id, available }) => available && id !== "dye").map(({ id }) => id));
+  else if (link.prompt !== undefined || link.molecule !== undefined)
+    run(infos.filter(({ id, available }) => available && id !== "dye").map(({ id }) => id));
 }
 
 stage.changed();

@@ -6,10 +6,30 @@
 
 /** Jmol/CPK colours as Mol* uses them. */
 const ELEMENT_COLOURS = {
-  H: "#ffffff", B: "#ffb5b5", C: "#909090", N: "#3050f8", O: "#ff0d0d", F: "#90e050", Na: "#ab5cf2", Mg: "#8aff00",
-  Si: "#f0c8a0", P: "#ff8000", S: "#ffff30", Cl: "#1ff01f", K: "#8f40d4", Ca: "#3dff00", Mn: "#9c7ac7", Fe: "#e06633",
-  Co: "#f090a0", Ni: "#50d050", Cu: "#c88033", Zn: "#7d80b0", Se: "#ffa100", Br: "#a62929", I: "#940094",
-}; // prettier-ignore
+  H: "#ffffff",
+  B: "#ffb5b5",
+  C: "#909090",
+  N: "#3050f8",
+  O: "#ff0d0d",
+  F: "#90e050",
+  Na: "#ab5cf2",
+  Mg: "#8aff00",
+  Si: "#f0c8a0",
+  P: "#ff8000",
+  S: "#ffff30",
+  Cl: "#1ff01f",
+  K: "#8f40d4",
+  Ca: "#3dff00",
+  Mn: "#9c7ac7",
+  Fe: "#e06633",
+  Co: "#f090a0",
+  Ni: "#50d050",
+  Cu: "#c88033",
+  Zn: "#7d80b0",
+  Se: "#ffa100",
+  Br: "#a62929",
+  I: "#940094",
+};
 
 /** "CL", "cl" -> "Cl". @param {string} symbol */
 export const elementName = (symbol) => symbol.charAt(0).toUpperCase() + symbol.slice(1).toLowerCase();

@@ -43,7 +43,9 @@ export class MoleculeView {
       this.scene = new Scene3D(this.wells, () => this.#drawScales());
     } catch {
       this.scene = new FlatScene(this.wells);
-      this.foot.after(Object.assign(document.createElement("p"), { className: "flat-note", textContent: t("molecule.flat") }));
+      this.foot.after(
+        Object.assign(document.createElement("p"), { className: "flat-note", textContent: t("molecule.flat") }),
+      );
     }
     this.loading.remove();
     if (this.molecule) this.#build();
@@ -168,7 +170,8 @@ export class MoleculeView {
       const circle = document.createElementNS(SVG, "circle");
       svg.setAttribute("viewBox", "0 0 10 10");
       svg.setAttribute("aria-hidden", "true");
-      for (const [key, value] of Object.entries({ cx: 5, cy: 5, r: 4.4, fill: elementColour(element) })) circle.setAttribute(key, value);
+      for (const [key, value] of Object.entries({ cx: 5, cy: 5, r: 4.4, fill: elementColour(element) }))
+        circle.setAttribute(key, value);
       svg.append(circle);
       item.append(svg, knows(`element.${element}`) ? t(`element.${element}`) : element);
       legend.append(item);

@@ -12,7 +12,12 @@ export function widestView(xyz, from = [0, 0, 0, 1]) {
   const axes = principalAxes(xyz);
   let best = from;
   let closest = -1;
-  for (const [a, b] of [[1, 1], [-1, -1], [-1, 1], [1, -1]]) { // prettier-ignore
+  for (const [a, b] of [
+    [1, 1],
+    [-1, -1],
+    [-1, 1],
+    [1, -1],
+  ]) {
     const x = axes[0].map((v) => v * a);
     const y = axes[1].map((v) => v * b);
     const candidate = quaternionOf([x, y, cross(x, y)]);
@@ -57,11 +62,20 @@ function principalAxes(xyz) {
   const mean = [0, 1, 2].map((k) => xyz.reduce((sum, v, i) => (i % 3 === k ? sum + v : sum), 0) / count);
   const m = [0, 1, 2].map(() => [0, 0, 0]);
   for (let i = 0; i < xyz.length; i += 3) {
-    for (let j = 0; j < 3; j += 1) for (let k = 0; k < 3; k += 1) m[j][k] += (xyz[i + j] - mean[j]) * (xyz[i + k] - mean[k]);
+    for (let j = 0; j < 3; j += 1)
+      for (let k = 0; k < 3; k += 1) m[j][k] += (xyz[i + j] - mean[j]) * (xyz[i + k] - mean[k]);
   }
-  const v = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]; // prettier-ignore
+  const v = [
+    [1, 0, 0],
+    [0, 1, 0],
+    [0, 0, 1],
+  ];
   for (let sweep = 0; sweep < SWEEPS; sweep += 1) {
-    for (const [p, q] of [[0, 1], [0, 2], [1, 2]]) { // prettier-ignore
+    for (const [p, q] of [
+      [0, 1],
+      [0, 2],
+      [1, 2],
+    ]) {
       if (Math.abs(m[p][q]) < 1e-12) continue;
       const angle = 0.5 * Math.atan2(2 * m[p][q], m[q][q] - m[p][p]);
       const [c, s] = [Math.cos(angle), Math.sin(angle)];

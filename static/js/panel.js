@@ -25,6 +25,7 @@ export class Panel {
       samples: place("samples"),
       notes: place("notes"),
       scores: place("scores"),
+      subject: place("subject"),
       origin: root.querySelector(".origin"),
     };
     this.view = makeView(this.places);
@@ -57,6 +58,8 @@ export class Panel {
     if (knows(`training.${this.run.start.training}`)) notes.push(t(`training.${this.run.start.training}`));
     const items = notes.map((note) => Object.assign(document.createElement("li"), { textContent: note }));
     this.places.notes?.replaceChildren(...items);
+    const { subject } = this.places;
+    if (subject) subject.textContent = subject.title = this.run.start.title ?? "";
     this.shown = {};
   }
 
@@ -69,6 +72,7 @@ export class Panel {
     const rmsd = done?.scores?.rmsd_to_reference ?? done?.scores?.rmsd;
     if (typeof rmsd === "number") parts.push(t("score.rmsd", { value: number(rmsd) }));
     if (typeof done?.scores?.lddt === "number") parts.push(t("score.lddt", { value: number(done.scores.lddt) }));
+    if (typeof done?.scores?.stereo === "boolean") parts.push(t(`score.stereo.${done.scores.stereo}`));
     scores.hidden = parts.length === 0;
     scores.textContent = t("score.final", { scores: parts.join(" · ") });
   }

@@ -57,7 +57,12 @@ export class ParticlesView {
       context.fillStyle = style.getPropertyValue(left ? "--picture" : "--molecule");
       for (let i = 0; i < points.length; i += 2) {
         if (home[i] < 0 !== left) continue;
-        context.fillRect(side / 2 + points[i] * unit - radius, side / 2 - points[i + 1] * unit - radius, 2 * radius, 2 * radius);
+        context.fillRect(
+          side / 2 + points[i] * unit - radius,
+          side / 2 - points[i + 1] * unit - radius,
+          2 * radius,
+          2 * radius,
+        );
       }
     }
   }

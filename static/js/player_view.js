@@ -94,7 +94,8 @@ export class PlayerView {
       context.fillRect(start * width, height * 0.2, (end - start) * width, height * 0.6);
       context.globalAlpha = 1;
       const stroke = Math.max(1.5, 2 * devicePixelRatio);
-      for (const { level } of frames) context.fillRect(positionOf(this.axis, level) * width - stroke / 2, height * 0.2, stroke, height * 0.6);
+      for (const { level } of frames)
+        context.fillRect(positionOf(this.axis, level) * width - stroke / 2, height * 0.2, stroke, height * 0.6);
       if (run.done) context.fillRect(width - 2 * stroke, height * 0.2, 2 * stroke, height * 0.6);
     });
   }
@@ -145,7 +146,8 @@ export class PlayerView {
   draw() {
     const { player, root } = this;
     const width = this.track.clientWidth;
-    for (const head of document.querySelectorAll(".axis-frame .playhead")) head.style.transform = `translateX(${player.u * width}px)`;
+    for (const head of document.querySelectorAll(".axis-frame .playhead"))
+      head.style.transform = `translateX(${player.u * width}px)`;
     const moving = player.playing || player.following;
     const play = root.querySelector(".play");
     if ((play.dataset.state === "playing") !== moving) {

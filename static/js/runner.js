@@ -83,11 +83,14 @@ export class Runner {
     }
     const { field = "", message = "", accepted = "" } = error.problems[0] ?? {};
     if (error.status === 0) this.on.trouble(t("error.unreachable"));
-    else if (error.status === 503) this.on.complain(t("error.off", { name: t(`${this.pipeline}.title`), reason: message }));
+    else if (error.status === 503)
+      this.on.complain(t("error.off", { name: t(`${this.pipeline}.title`), reason: message }));
     else {
       const name = field.startsWith("settings.") ? `${field.slice(9)} ` : "";
       const said = sentence(name + message);
-      this.on.complain(accepted ? t("error.field", { message: said, accepted }) : t("error.message", { message: said }));
+      this.on.complain(
+        accepted ? t("error.field", { message: said, accepted }) : t("error.message", { message: said }),
+      );
     }
     this.on.event("error", null);
   }

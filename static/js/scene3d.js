@@ -68,7 +68,8 @@ export class Scene3D {
       if (well.dataset.active === undefined && !event.ctrlKey && !pinch) event.stopPropagation();
       else if (event.type === "wheel") this.touched = true;
     };
-    for (const type of ["wheel", "touchstart", "touchmove"]) well.addEventListener(type, holdBack, { capture: true, passive: true });
+    for (const type of ["wheel", "touchstart", "touchmove"])
+      well.addEventListener(type, holdBack, { capture: true, passive: true });
     well.addEventListener("click", () => (well.dataset.active = ""));
     well.addEventListener("pointermove", (event) => {
       if (event.buttons > 0) this.touched = true;
@@ -78,7 +79,9 @@ export class Scene3D {
     });
     well.addEventListener("dblclick", () => this.#reset());
     well.addEventListener("keydown", (event) => {
-      const turn = { ArrowLeft: [-TURN, "y"], ArrowRight: [TURN, "y"], ArrowUp: [-TURN, "x"], ArrowDown: [TURN, "x"] }[event.key];
+      const turn = { ArrowLeft: [-TURN, "y"], ArrowRight: [TURN, "y"], ArrowUp: [-TURN, "x"], ArrowDown: [TURN, "x"] }[
+        event.key
+      ];
       if (!turn || !event.shiftKey) return;
       event.preventDefault();
       this.touched = true;
@@ -105,18 +108,31 @@ export class Scene3D {
       for (const k of [i, j]) neighbours[k].bondOrder.push(order === 4 ? 1 : order || 1);
     }
     const traced = molecule.traces.flat();
-    const place = new Map(traced.map((i, k) => [`${molecule.atoms[i].chain}/${molecule.atoms[i].resnum}`, k / traced.length]));
+    const place = new Map(
+      traced.map((i, k) => [`${molecule.atoms[i].chain}/${molecule.atoms[i].resnum}`, k / traced.length]),
+    );
     this.models = this.viewers.map((viewer) => {
       viewer.removeAllModels();
       const model = viewer.addModel();
       model.addAtoms(
         molecule.atoms.map((atom, i) => ({
-          elem: atom.element, atom: atom.name, resn: atom.residue, resi: atom.resnum, chain: atom.chain, serial: i,
-          hetflag: !atom.protein, ss: "c", x: 0, y: 0, z: 0,
-          color: atom.protein ? chainColour(place.get(`${atom.chain}/${atom.resnum}`) ?? 0) : Number.parseInt(elementColour(atom.element).slice(1), 16),
+          elem: atom.element,
+          atom: atom.name,
+          resn: atom.residue,
+          resi: atom.resnum,
+          chain: atom.chain,
+          serial: i,
+          hetflag: !atom.protein,
+          ss: "c",
+          x: 0,
+          y: 0,
+          z: 0,
+          color: atom.protein
+            ? chainColour(place.get(`${atom.chain}/${atom.resnum}`) ?? 0)
+            : Number.parseInt(elementColour(atom.element).slice(1), 16),
           ...neighbours[i],
         })),
-      ); // prettier-ignore
+      );
       return model;
     });
     this.atoms = this.models.map((model) => model.selectedAtoms({}));
@@ -140,7 +156,10 @@ export class Scene3D {
     if (!this.molecule.protein) model.setStyle({}, sticks);
     else {
       model.setStyle({ hetflag: true }, sticks);
-      model.setStyle({ hetflag: false }, structure ? { cartoon: { thickness: 0.5, arrows: true } } : { stick: { radius: 0.2 } });
+      model.setStyle(
+        { hetflag: false },
+        structure ? { cartoon: { thickness: 0.5, arrows: true } } : { stick: { radius: 0.2 } },
+      );
     }
   }
 

@@ -5,8 +5,16 @@
  * @typedef {[number, number, number]} Point Å
  */
 
-const HELIX = [[5.5, 0.5], [5.3, 0.5], [6.4, 0.6]]; // prettier-ignore
-const STRAND = [[6.7, 0.6], [9.9, 0.9], [12.4, 1.1]]; // prettier-ignore
+const HELIX = [
+  [5.5, 0.5],
+  [5.3, 0.5],
+  [6.4, 0.6],
+];
+const STRAND = [
+  [6.7, 0.6],
+  [9.9, 0.9],
+  [12.4, 1.1],
+];
 const SHORTEST = { h: 5, s: 3 };
 
 /** @param {Point} a @param {Point} b */
@@ -21,7 +29,10 @@ export function secondaryStructure(trace) {
   const matches = (i, pattern) =>
     i + 4 < trace.length &&
     pattern.every(([mean, width], k) => Math.abs(distance(trace[i], trace[i + 2 + k]) - mean) <= width);
-  for (const [letter, pattern] of [["s", STRAND], ["h", HELIX]]) { // prettier-ignore
+  for (const [letter, pattern] of [
+    ["s", STRAND],
+    ["h", HELIX],
+  ]) {
     for (let i = 0; i < trace.length; i += 1) {
       if (matches(i, pattern)) letters.fill(letter, i, i + 5);
     }

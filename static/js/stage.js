@@ -48,7 +48,9 @@ export class Stage {
   arrived() {
     const runs = this.panels.map(({ run }) => run).filter(Boolean);
     this.player.limit = Math.min(1, ...runs.map((run) => this.#reach(run)));
-    const positions = runs.flatMap((run) => visibleFrames(run.pictureStages).map(({ level }) => positionOf(this.axis, level)));
+    const positions = runs.flatMap((run) =>
+      visibleFrames(run.pictureStages).map(({ level }) => positionOf(this.axis, level)),
+    );
     this.player.stops = stopsOf([0, ...positions, 1]);
     this.view.drawLanes();
     this.changed();
@@ -89,7 +91,9 @@ export class Stage {
       if (!run || (!frame && !final)) return t("value.panel_none", { name });
       const sigma = final ? 0 : frame.sigma;
       const noise =
-        root.dataset.accent === "picture" ? pictureNoise(final ? 0 : frame.sigma_over_data) : atomNoise(sigma, view.diameter);
+        root.dataset.accent === "picture"
+          ? pictureNoise(final ? 0 : frame.sigma_over_data)
+          : atomNoise(sigma, view.diameter);
       readings.push({ accent: root.dataset.accent, text: noise });
       if (final) return t("value.panel_done", { name });
       return t("value.panel", { name, step: frame.step + 1, steps: frame.steps, noise });

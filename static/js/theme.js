@@ -7,7 +7,8 @@ export const currentTheme = () => document.documentElement.dataset.theme;
 export function themeSwitch(changed) {
   const buttons = [...document.querySelectorAll("[data-theme-name]")];
   const mark = () => {
-    for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.themeName === currentTheme()));
+    for (const button of buttons)
+      button.setAttribute("aria-pressed", String(button.dataset.themeName === currentTheme()));
   };
   for (const button of buttons) {
     button.addEventListener("click", () => {

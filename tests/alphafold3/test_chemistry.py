@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from structures import FIXTURES, graph_of, triple_product
 from rdkit import Chem
 from rdkit.Chem import AllChem
+from structures import FIXTURES, graph_of, triple_product
 
 from models.alphafold3.chemistry import (
     graph_molecule,

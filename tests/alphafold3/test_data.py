@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from structures import FIXTURES
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
+from structures import FIXTURES
 
 from models.alphafold3.data import proteins as protein_data
 from models.alphafold3.data.batches import MoleculeBatches, ProteinBatches, Proteins
@@ -79,7 +79,9 @@ def test_molecule_splits_follow_the_dates_and_do_not_leak(path):
     assert not trained & set(key[split == "val"].tolist())
     assert not trained & set(key[split == "test"].tolist())
     early = date < "2024"
-    assert not set(data["scaffold"][early].tolist()) & set(data["scaffold"][split == "test"].tolist())
+    assert not set(data["scaffold"][early].tolist()) & set(
+        data["scaffold"][split == "test"].tolist()
+    )
 
 
 @pytest.mark.parametrize("path", molecule_files())
@@ -100,7 +102,9 @@ def test_test_molecules_are_unlike_all_earlier_ones(path):
 @pytest.mark.parametrize("path", protein_files())
 def test_protein_splits_share_no_cluster(path):
     data = Proteins(path)
-    clusters = {s: set(data["cluster"][data["split"] == s].tolist()) for s in np.unique(data["split"])}
+    clusters = {
+        s: set(data["cluster"][data["split"] == s].tolist()) for s in np.unique(data["split"])
+    }
     for one in clusters:
         for other in clusters:
             assert one == other or not clusters[one] & clusters[other]

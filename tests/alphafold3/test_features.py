@@ -72,17 +72,25 @@ def test_vectors_turn_with_the_molecule_and_the_normal_sees_the_mirror():
     x = torch.randn(1, 1, 40, 3, generator=torch.Generator().manual_seed(1)) * 3
     rotation = rotations_from(torch.randn(2, 3, generator=torch.Generator().manual_seed(2)))
     turned = local_vectors(x @ rotation.T, features, IdealDistances(), ONE, ONE)
-    assert torch.allclose(turned, local_vectors(x, features, IdealDistances(), ONE, ONE) @ rotation.T, atol=1e-4)
+    assert torch.allclose(
+        turned, local_vectors(x, features, IdealDistances(), ONE, ONE) @ rotation.T, atol=1e-4
+    )
     mirror = torch.tensor([1.0, 1.0, -1.0])
     reflected = local_vectors(x * mirror, features, IdealDistances(), ONE, ONE)[..., 5, :]
-    assert torch.allclose(reflected, -local_vectors(x, features, IdealDistances(), ONE, ONE)[..., 5, :] * mirror, atol=1e-4)
+    assert torch.allclose(
+        reflected,
+        -local_vectors(x, features, IdealDistances(), ONE, ONE)[..., 5, :] * mirror,
+        atol=1e-4,
+    )
 
 
 def test_springs_pull_towards_the_ideal_length():
     features = collate([arrays(graph_of("CC"))], slots=1)
     x = torch.tensor([[[[0.0, 0, 0], [2.0, 0, 0]]]])
     pull = local_vectors(x, features, IdealDistances(), ONE, ONE * 0.5)[0, 0, :, 7]
-    assert pull[0, 0] == pytest.approx(1.0, abs=0.05) and pull[1, 0] == pytest.approx(-1.0, abs=0.05)
+    assert pull[0, 0] == pytest.approx(1.0, abs=0.05) and pull[1, 0] == pytest.approx(
+        -1.0, abs=0.05
+    )
     ideal = local_vectors(x * 0.75, features, IdealDistances(), ONE, ONE)[0, 0, :, 7]
     assert ideal.abs().max() < 1e-4
 

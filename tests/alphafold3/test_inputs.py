@@ -25,7 +25,11 @@ ATP = {"sequences": [{"ligand": {"id": "L", "ccdCodes": ["ATP"]}}]}
         ({"protein": "NLYIQWLKDGGPSSGRPPPS"}, 80, ["protein"]),
         ({"dna": "AC"}, 37, ["dna"]),
         ({"rna": "AU"}, 39, ["rna"]),
-        ({"sequences": [{"protein": {"id": ["A", "B"], "sequence": "A" * 20}}]}, 160, ["protein"] * 2),
+        (
+            {"sequences": [{"protein": {"id": ["A", "B"], "sequence": "A" * 20}}]},
+            160,
+            ["protein"] * 2,
+        ),
         (
             {
                 "name": "x",
@@ -46,8 +50,12 @@ def test_accepted(given, atoms, kinds, library):
     plan = parse(given, library)
     assert len(plan.atoms) == atoms == int(plan.structure.graph.present.sum())
     assert [chain.kind for chain in plan.chains] == kinds
-    assert all(0 <= i < atoms and 0 <= j < atoms and order in (1, 2, 3) for i, j, order in plan.bonds)
-    assert {"element", "name", "charge", "chain", "residue", "residue_index", "token"} == set(plan.atoms[0])
+    assert all(
+        0 <= i < atoms and 0 <= j < atoms and order in (1, 2, 3) for i, j, order in plan.bonds
+    )
+    assert {"element", "name", "charge", "chain", "residue", "residue_index", "token"} == set(
+        plan.atoms[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,14 +93,25 @@ def test_accepted(given, atoms, kinds, library):
             "either",
         ),
         (
-            {"sequences": [{"ligand": {"id": "A", "smiles": "CC"}}, {"ligand": {"id": "A", "smiles": "CO"}}]},
+            {
+                "sequences": [
+                    {"ligand": {"id": "A", "smiles": "CC"}},
+                    {"ligand": {"id": "A", "smiles": "CO"}},
+                ]
+            },
             "input.sequences",
             "twice",
         ),
         (
             {
                 "sequences": [
-                    {"protein": {"id": "A", "sequence": "AA", "modifications": [{"ptmType": "SEP"}]}}
+                    {
+                        "protein": {
+                            "id": "A",
+                            "sequence": "AA",
+                            "modifications": [{"ptmType": "SEP"}],
+                        }
+                    }
                 ]
             },
             "input.sequences.0.protein.modifications",
@@ -122,7 +141,10 @@ def test_an_unknown_name_is_answered_with_codes(library):
         ({"smiles": "CCO.[Na+]"}, "only the largest"),
         ({"protein": "A" * 80}, "80 residues are outside the trained range"),
         ({"dna": "ACG"}, "outside the trained range"),
-        ({"sequences": [ATP["sequences"][0], {"ligand": {"id": "M", "smiles": "CCO"}}]}, "Complexes"),
+        (
+            {"sequences": [ATP["sequences"][0], {"ligand": {"id": "M", "smiles": "CCO"}}]},
+            "Complexes",
+        ),
     ],
 )
 def test_notes_say_what_to_expect(given, words, library):

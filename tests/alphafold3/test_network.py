@@ -69,7 +69,12 @@ def test_padding_changes_nothing(model):
         state[:, :14] = x
         state[:, 14:] = 50.0  # whatever stands in the padding must not be read
         denoised = model.denoise(
-            state, sigma, features, model.condition(features), torch.tensor([0]), torch.tensor([2.2])
+            state,
+            sigma,
+            features,
+            model.condition(features),
+            torch.tensor([0]),
+            torch.tensor([2.2]),
         )
         answers.append(denoised[:, :14])
     assert torch.allclose(answers[0], answers[1], atol=1e-4)

@@ -1,6 +1,7 @@
 """The shipped checkpoint, driven as the server drives it."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -25,13 +26,15 @@ def drive(pipeline, given, **changes):
     view, frames = pipeline.view(plan, settings), []
     result = run(
         pipeline.run(plan, settings),
-        lambda request, answer: frames.append(view.frame(request, answer)) if request.frame else None,
+        lambda request, answer: (
+            frames.append(view.frame(request, answer)) if request.frame else None
+        ),
     )
     return plan, pipeline.start(plan, settings), frames, view.done(result)
 
 
 def test_a_run_tells_what_it_draws(pipeline):
-    plan, start, frames, done = drive(pipeline, {"ccd": "CFF"}, seed=3)
+    _, start, frames, done = drive(pipeline, {"ccd": "CFF"}, seed=3)
     (stage,) = start["stages"]
     assert stage["name"] == "atoms" and stage["unit"] == "Å" and len(stage["sigmas"]) == 41
     assert len(start["atoms"]) == start["heavy_atoms"] == 14 and len(start["bonds"]) == 15
@@ -48,7 +51,7 @@ def test_a_run_tells_what_it_draws(pipeline):
 def test_the_picture_does_not_tumble(pipeline):
     _, _, frames, done = drive(pipeline, {"smiles": "CC(=O)Oc1ccccc1C(=O)O"}, seed=1)
     late = [frame.denoised for frame in frames[-12:]] + [done["sample"]]
-    steps = [np.abs(b - a).max() for a, b in zip(late, late[1:], strict=False)]
+    steps = [np.abs(b - a).max() for a, b in pairwise(late)]
     assert max(steps) < 1.0
     assert np.abs(frames[-1].x - frames[-1].denoised).max() < 0.5
 
@@ -82,7 +85,9 @@ def test_recorded_floors_hold_on_small_unseen_molecules(pipeline):
         mol, (i, j) = graph_molecule(data.graph(int(k))), data.graph(int(k)).bonds[:, :2].T
         wanted = stereo_smiles(mol, crystal)
         for xyz in samples.numpy():
-            gap = np.linalg.norm(xyz[i] - xyz[j], axis=-1) - np.linalg.norm(crystal[i] - crystal[j], axis=-1)
+            gap = np.linalg.norm(xyz[i] - xyz[j], axis=-1) - np.linalg.norm(
+                crystal[i] - crystal[j], axis=-1
+            )
             bonds.append(np.abs(gap).mean())
             stereo.append(stereo_smiles(mol, xyz) == wanted)
     assert np.mean(bonds) < 0.08

@@ -90,3 +90,14 @@ def test_a_script_that_fails_leaves_a_sentence_and_a_button(
     page.evaluate("() => setTimeout(() => { throw new Error('on purpose'); })")
     expect(page.locator("#trouble")).to_contain_text("went wrong")
     expect(page.locator("#trouble button")).to_have_text("Reload")
+
+
+def test_every_module_is_fetched_ahead_and_used(stage: Stage, page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.split("/static/js/")[-1]))
+    stage.open()
+    preloaded = page.locator("link[rel=modulepreload]").evaluate_all(
+        "(links) => links.map((link) => link.getAttribute('href').split('/static/js/')[1])"
+    )
+    scripts = {url for url in asked if url.endswith(".js") and not url.startswith("http")}
+    assert scripts == {*preloaded, "early.js", "main.js"}

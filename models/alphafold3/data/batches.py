@@ -37,7 +37,9 @@ class Proteins:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing: build it with `python -m models data proteins`")
+            raise FileNotFoundError(
+                f"{path} is missing: build it with `python -m models data proteins`"
+            )
         with np.load(path) as file:
             self.arrays = {key: file[key] for key in file.files}
         self._offsets = np.append(0, np.cumsum(self.arrays["count"]))
@@ -68,7 +70,9 @@ class MoleculeBatches:
         counts = data["atom_counts"]
         usable = (data["split"] == "train") & (counts <= largest) & (counts >= 2)
         usable &= data["has_crystal"] | data["has_ideal"]
-        self.by_size = {int(n): np.flatnonzero(usable & (counts == n)) for n in np.unique(counts[usable])}
+        self.by_size = {
+            int(n): np.flatnonzero(usable & (counts == n)) for n in np.unique(counts[usable])
+        }
         self.sizes = np.array(sorted(self.by_size))
         weight = np.array([len(self.by_size[int(n)]) * min(1.0, small / n) for n in self.sizes])
         self.weight = weight / weight.sum()
@@ -135,7 +139,10 @@ class ProteinBatches:
 
 
 def endless(
-    molecules: MoleculeBatches, proteins: ProteinBatches | None, protein_share: float, seed: tuple[int, ...]
+    molecules: MoleculeBatches,
+    proteins: ProteinBatches | None,
+    protein_share: float,
+    seed: tuple[int, ...],
 ) -> Iterator[Batch]:
     """Molecule and protein batches mixed at random."""
     rng = np.random.default_rng(seed)
@@ -163,7 +170,9 @@ def ideal_distances(
         crops = np.flatnonzero(proteins["split"] == "train")
         for k in rng.choice(crops, min(200, len(crops)), replace=False):
             residues = proteins["residues"][proteins.span(int(k))]
-            items.append((backbone_arrays(residues), SLOTS, proteins.backbone(int(k)).reshape(-1, 3)))
+            items.append(
+                (backbone_arrays(residues), SLOTS, proteins.backbone(int(k)).reshape(-1, 3))
+            )
     names = (("near", tables.bonds), ("second", tables.angles))
     sums = {name: torch.zeros(2, *table.shape, dtype=torch.float64) for name, table in names}
     for item, slots, xyz in items:

@@ -1,4 +1,4 @@
-"""The Chemical Component Dictionary (wwPDB, CC0) as it ships inside biotite: columns, then RDKit molecules."""
+"""The Chemical Component Dictionary (wwPDB, CC0) as biotite ships it: columns, then molecules."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from rdkit import Chem, RDLogger
+from rdkit import Chem, rdBase
 from rdkit.Chem import rdchem
 
-RDLogger.DisableLog("rdApp.*")
+rdBase.DisableLog("rdApp.*")
 BIOTITE = "biotite==1.6.0"
-_ORDER = {"SING": rdchem.BondType.SINGLE, "DOUB": rdchem.BondType.DOUBLE, "TRIP": rdchem.BondType.TRIPLE}
+_ORDER = {
+    "SING": rdchem.BondType.SINGLE,
+    "DOUB": rdchem.BondType.DOUBLE,
+    "TRIP": rdchem.BondType.TRIPLE,
+}
 
 
 class MissingSource(RuntimeError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import lzma
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rdkit import Chem
@@ -28,8 +29,8 @@ from models.checkpoint import CHECKPOINTS
 
 # Molecules whose experimental conformer the page can show beside the sample.
 SHOWN = (
-    "CFF AIN ATP GLC ALA DAL TRP NCT LDP IBP ASC TES CLR STI RET PNN MOI BTN ADE BNZ SAL TYL EPH CAM".split()
-)
+    "CFF AIN ATP GLC ALA DAL TRP NCT LDP IBP ASC TES CLR STI RET PNN MOI BTN ADE BNZ SAL TYL CAM"
+).split()
 SHOWN_NEW = 3  # and some of the strictly new test molecules
 
 
@@ -79,7 +80,7 @@ def _write_references(molecules: Molecules, proteins: Proteins, folder: Path) ->
         entry = reference_entry(smiles, mol, xyz - xyz.mean(0))
         entry |= {"code": component.code, "name": component.name, "experimental": bool(crystal)}
         entries[Chem.MolToSmiles(Chem.MolFromSmiles(smiles))] = entry
-    folds = {}
+    folds: dict[str, Any] = {}
     letters = np.array(list("?" + RESIDUES))
     for index in np.flatnonzero(proteins["split"] == "demo"):
         sequence = "".join(letters[proteins["residues"][proteins.span(int(index))]])
@@ -96,7 +97,9 @@ def _identity(a: str, b: str) -> float:
     """Share of equal residues at the best ungapped offset, relative to the shorter sequence."""
     best = 0
     for shift in range(-len(b) + 1, len(a)):
-        best = max(best, sum(x == y for x, y in zip(a[max(0, shift) :], b[max(0, -shift) :], strict=False)))
+        best = max(
+            best, sum(x == y for x, y in zip(a[max(0, shift) :], b[max(0, -shift) :], strict=False))
+        )
     return best / min(len(a), len(b))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rdkit import Chem, DataStructs
@@ -30,7 +31,7 @@ SIMILAR = 0.5
 _FINGERPRINT = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
 
 
-class Record(dict):  # type: ignore[type-arg]
+class Record(dict[str, Any]):
     """code, name, date, smiles, scaffold, graph, crystal, ideal (either may be None)."""
 
 
@@ -80,7 +81,9 @@ def strict_test(
     smiles: Sequence[str], scaffolds: Sequence[str], dates: Sequence[str]
 ) -> list[bool]:
     """Which entries of the test period are new: Tanimoto < 0.5 to all earlier ones, unseen scaffold."""
-    prints = [_FINGERPRINT.GetFingerprint(Chem.MolFromSmiles(s)) for s in tqdm(smiles, "fingerprints")]
+    prints = [
+        _FINGERPRINT.GetFingerprint(Chem.MolFromSmiles(s)) for s in tqdm(smiles, "fingerprints")
+    ]
     early = [k for k, date in enumerate(dates) if date < TEST_FROM]
     early_prints = [prints[k] for k in early]
     early_scaffolds = {scaffolds[k] for k in early}
@@ -115,7 +118,10 @@ def pack(records: Sequence[Record], splits: np.ndarray) -> dict[str, np.ndarray]
     for style in ("crystal", "ideal"):
         arrays[f"has_{style}"] = np.array([r[style] is not None for r in records])
         arrays[style] = np.concatenate(
-            [np.zeros((r["graph"].size, 3), np.int16) if r[style] is None else r[style] for r in records]
+            [
+                np.zeros((r["graph"].size, 3), np.int16) if r[style] is None else r[style]
+                for r in records
+            ]
         )
     arrays["split"] = splits
     for key in ("code", "date", "smiles", "scaffold", "key"):

@@ -1,4 +1,6 @@
-"""Reader of ProMod3's binary structure database (Debian package promod3-data; Apache-2.0, PDB coordinates CC0).
+"""Reader of ProMod3's binary structure database (Debian package promod3-data).
+
+The database is Apache-2.0, the PDB coordinates in it CC0.
 
 Layout, little endian: a 0x49-byte header (magic 1234, version 2, sizes of C++ types), int32 of what is
 stored, int64 n; n chain entries {u32 length + id, u32 length + chain name, u32 offset, u16 size,
@@ -69,7 +71,9 @@ def read(path: Path) -> StructureDatabase:
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     magic, version = struct.unpack_from("<ii", data, 0)
     if magic != MAGIC or version != 2:
-        raise ValueError(f"{path} is no ProMod3 structure database (magic {magic}, version {version})")
+        raise ValueError(
+            f"{path} is no ProMod3 structure database (magic {magic}, version {version})"
+        )
     position = HEADER
     _stored, count = struct.unpack_from("<iq", data, position)
     position += 12
@@ -112,7 +116,10 @@ def write_subset(source: Path, names: list[str], out: Path) -> None:
         position += 20
         entries.append((chain, data[start:position]))
     kept = [(chain, entry) for chain, entry in entries if chain.name in names]
-    parts = [data[:HEADER], struct.pack("<iq", *struct.unpack_from("<iq", data, HEADER)[:1], len(kept))]
+    parts = [
+        data[:HEADER],
+        struct.pack("<iq", *struct.unpack_from("<iq", data, HEADER)[:1], len(kept)),
+    ]
     offset = 0
     for chain, entry in kept:
         # The offset is the first of the last five fields (u32, u16, u16, 3 float32).
@@ -124,6 +131,10 @@ def write_subset(source: Path, names: list[str], out: Path) -> None:
         position += 8
         parts.append(struct.pack("<Q", offset))
         for chain, _ in kept:
-            parts.append(data[position + chain.offset * width : position + (chain.offset + chain.size) * width])
+            parts.append(
+                data[
+                    position + chain.offset * width : position + (chain.offset + chain.size) * width
+                ]
+            )
         position += total * width
     out.write_bytes(b"".join(parts))

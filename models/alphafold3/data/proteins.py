@@ -118,15 +118,23 @@ def assign_splits(parent: dict[str, str], demo_clusters: set[str], seed: int = 0
     splits = {root: "test" if root not in early else "train" for root in set(parent.values())}
     splits.update({root: "demo" for root in demo_clusters})
     free = sorted(root for root, split in splits.items() if split == "train")
-    chosen = np.random.default_rng(seed).permutation(len(free))[: min(VALIDATION_CLUSTERS, len(free) // 10)]
+    chosen = np.random.default_rng(seed).permutation(len(free))[
+        : min(VALIDATION_CLUSTERS, len(free) // 10)
+    ]
     splits.update({free[k]: "val" for k in chosen})
     return splits
 
 
-def collect(database: StructureDatabase, parent: dict[str, str], splits: dict[str, str]) -> dict[str, np.ndarray]:
+def collect(
+    database: StructureDatabase, parent: dict[str, str], splits: dict[str, str]
+) -> dict[str, np.ndarray]:
     """The arrays of ``proteins.npz``: flat per residue, and one row per piece."""
-    flat: dict[str, list[np.ndarray]] = {key: [] for key in ("residues", "backbone", "profile", "dssp")}
-    rows: dict[str, list[object]] = {key: [] for key in ("name", "start", "count", "cluster", "split")}
+    flat: dict[str, list[np.ndarray]] = {
+        key: [] for key in ("residues", "backbone", "profile", "dssp")
+    }
+    rows: dict[str, list[object]] = {
+        key: [] for key in ("name", "start", "count", "cluster", "split")
+    }
     for chain in tqdm(database.chains, "backbones"):
         root = parent[chain.name]
         split = splits[root]
@@ -143,14 +151,19 @@ def collect(database: StructureDatabase, parent: dict[str, str], splits: dict[st
             flat["backbone"].append(quantise(xyz).reshape(-1, 4, 3))
             flat["profile"].append(np.round(database.profile[here] / 1e4 * 255).astype(np.uint8))
             flat["dssp"].append(np.array(database.dssp[here]))
-            for key, value in zip(rows, (chain.name, start, stop - start, root, split), strict=True):
+            for key, value in zip(
+                rows, (chain.name, start, stop - start, root, split), strict=True
+            ):
                 rows[key].append(value)
     arrays = {key: np.concatenate(values) for key, values in flat.items()}
     return arrays | {key: np.array(values) for key, values in rows.items()}
 
 
 def build(cache: Path = Path("cache"), database: Path | None = None) -> Path:
-    """Builds ``proteins/proteins.npz`` below ``cache``. Raises MissingSource when the database or mmseqs is not there."""
+    """Builds ``proteins/proteins.npz`` below ``cache``.
+
+    Raises MissingSource when the database or mmseqs is not there.
+    """
     source = read(database or find_database(cache / "promod3"))
     parent, demo_clusters = cluster({chain.name: source.letters(chain) for chain in source.chains})
     arrays = collect(source, parent, assign_splits(parent, demo_clusters))
@@ -158,5 +171,8 @@ def build(cache: Path = Path("cache"), database: Path | None = None) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     np.savez(out / "proteins.npz", **arrays)  # type: ignore[arg-type]
     split = arrays["split"]
-    print(f"{len(split)} pieces: " + str({s: int((split == s).sum()) for s in sorted(set(split.tolist()))}))
+    print(
+        f"{len(split)} pieces: "
+        + str({s: int((split == s).sum()) for s in sorted(set(split.tolist()))})
+    )
     return out / "proteins.npz"

@@ -9,7 +9,9 @@ import numpy as np
 
 from models.alphafold3.graph import Graph
 
-STEP = 0.002  # A per unit of the stored int16 coordinates: +- 65 A, finer than any crystal structure
+STEP = (
+    0.002  # A per unit of the stored int16 coordinates: +- 65 A, finer than any crystal structure
+)
 
 
 def quantise(xyz: np.ndarray) -> np.ndarray:
@@ -45,7 +47,9 @@ class Molecules:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing: build it with `python -m models data molecules`")
+            raise FileNotFoundError(
+                f"{path} is missing: build it with `python -m models data molecules`"
+            )
         with np.load(path) as file:
             self.arrays = {key: file[key] for key in file.files}
         self._atoms = np.append(0, np.cumsum(self.arrays["atom_counts"]))

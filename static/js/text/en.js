@@ -89,6 +89,8 @@ export const en = {
   "element.I": "iodine",
   "score.final": "final: {scores}",
   "score.rmsd": "{value} Å from experiment",
+  "score.stereo.true": "handedness right",
+  "score.stereo.false": "handedness wrong",
   "score.lddt": "lDDT {value}",
   "score.time": "computed in {value} s",
   "settled.by": "{band} settled at noise {value}",
@@ -133,7 +135,8 @@ export const en = {
   "noise.particles": "noise {value} × the drop",
 
   "chart.title": "When does what settle?",
-  "chart.lead": "How far the guess is from what it ends with, split by scale: 1 at the start, settled under 0.1. Measured on these two runs, not a law.",
+  "chart.lead":
+    "How far the guess is from what it ends with, split by scale: 1 at the start, settled under 0.1. Measured on these two runs, not a law.",
   "chart.waiting": "The curves are drawn when both runs are complete.",
   "chart.missing": "The chart could not be loaded; the table below holds the same numbers.",
   "chart.table": "The same as a table",
@@ -152,7 +155,8 @@ export const en = {
   "chart.label.bonds": "bonds",
 
   "dye.title": "The same machine with a drop of dye",
-  "dye.lead": "Particles know nothing of pictures or molecules. The same sampler, on the same noise axis, gathers them back into the shape they were drawn from; here the best possible guess is known exactly, so nothing had to be trained.",
+  "dye.lead":
+    "Particles know nothing of pictures or molecules. The same sampler, on the same noise axis, gathers them back into the shape they were drawn from; here the best possible guess is known exactly, so nothing had to be trained.",
   "dye.run": "Stir again",
   "dye.shapes": "Shapes",
   "dye.drop": "drop",
@@ -163,7 +167,8 @@ export const en = {
   "keyframes.label": "Key frames, from noise to data",
   "dye.noisy": "the dye in the water",
   "dye.estimate": "where each particle is thought to belong",
-  "foot.honest": "Both models are small and were trained for this page: expect small pictures and small molecules. Recorded runs are real runs of the same models, and say so.",
+  "foot.honest":
+    "Both models are small and were trained for this page: expect small pictures and small molecules. Recorded runs are real runs of the same models, and say so.",
   "foot.api": "The HTTP interface",
   "foot.keys": "Keys: Space play or pause, ← → one frame, J L five frames, Home End, 0–9 along the axis, X swap views.",
 
