@@ -160,14 +160,36 @@ def stereo_smiles(mol: rdchem.Mol, xyz: np.ndarray) -> str:
     return Chem.MolToSmiles(copy)
 
 
+def comparable_smiles(mol: rdchem.Mol, xyz: np.ndarray) -> str:
+    """:func:`stereo_smiles` without the hands of phosphorus and sulphur that a proton's move would swap.
+
+    The oxygens of a phosphate differ only by where the input draws the double bond and the hydrogen.
+    """
+    copy = with_conformer(mol, xyz)
+    Chem.AssignStereochemistryFrom3D(copy, replaceExistingTags=True)
+    for atom in copy.GetAtoms():
+        if _swappable(atom):
+            atom.SetChiralTag(rdchem.ChiralType.CHI_UNSPECIFIED)
+    Chem.AssignStereochemistry(copy, cleanIt=True, force=True)
+    return Chem.MolToSmiles(copy)
+
+
+def _swappable(atom: rdchem.Atom) -> bool:
+    if atom.GetSymbol() not in ("P", "S"):
+        return False
+    ends = [n for n in atom.GetNeighbors() if n.GetSymbol() == "O" and n.GetDegree() == 1]
+    return len(ends) >= 2
+
+
 def stereo_matches(mol: rdchem.Mol, xyz: np.ndarray) -> bool:
     """Whether the hands and double bonds that ``mol`` specifies are those of the coordinates (N, 3).
 
-    What the input leaves open is free: a centre counts only if ``mol`` gives it a tag.
+    What the input leaves open is free: a centre counts only if ``mol`` gives it a tag, and not if the
+    tag is that of a phosphate (see :func:`comparable_smiles`).
     """
     for atom in mol.GetAtoms():
         wanted = handed_neighbours(atom)
-        if wanted is not None:
+        if wanted is not None and not _swappable(atom):
             a, b, c = (xyz[n] - xyz[atom.GetIdx()] for n in wanted)
             if np.dot(a, np.cross(b, c)) <= 0:
                 return False

@@ -22,7 +22,7 @@ from rdkit.Chem import rdDistGeom, rdMolAlign
 from torch import Tensor
 from tqdm import tqdm
 
-from models.alphafold3.chemistry import graph_molecule, stereo_smiles, with_conformer
+from models.alphafold3.chemistry import comparable_smiles, graph_molecule, with_conformer
 from models.alphafold3.data.batches import Proteins
 from models.alphafold3.data.store import Molecules
 from models.alphafold3.geometry import augment, lddt, rmsd
@@ -138,14 +138,14 @@ class _Scores:
         self.drawn: list[Chem.Mol] = []
 
     def add(self, mol: Chem.Mol, conformers: np.ndarray, crystal: np.ndarray) -> None:
-        wanted = stereo_smiles(mol, crystal)
+        wanted = comparable_smiles(mol, crystal)
         graph_bonds = np.array([(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds()])
         angles = _angle_triples(mol)
         self.rows.append(
             {
                 "size": mol.GetNumAtoms(),
                 "has_stereo": any(mark in wanted for mark in "@/\\"),
-                "stereo": [stereo_smiles(mol, xyz) == wanted for xyz in conformers],
+                "stereo": [comparable_smiles(mol, xyz) == wanted for xyz in conformers],
                 "rmsd": [best_rms(mol, xyz, crystal) for xyz in conformers],
                 "bonds": float(
                     np.mean([_gap(_lengths, xyz, crystal, graph_bonds) for xyz in conformers])
@@ -199,8 +199,8 @@ def _round(value: Any) -> float:
     return round(float(value), 4)
 
 
-def _mean(values: Any) -> float:
-    return _round(np.mean(values)) if len(values) else float("nan")
+def _mean(values: Any) -> float | None:
+    return _round(np.mean(values)) if len(values) else None
 
 
 def _lengths(xyz: np.ndarray, pairs: np.ndarray) -> np.ndarray:
@@ -270,9 +270,9 @@ def score_named(pipeline: AlphaFold3) -> dict[str, Any]:
         mol = plan.chains[0].mol
         assert mol is not None and plan.reference is not None
         crystal = plan.reference.numpy()
-        wanted = stereo_smiles(mol, crystal)
+        wanted = comparable_smiles(mol, crystal)
         valid, failed = _bust([with_conformer(mol, xyz) for xyz in samples.numpy()])
-        stereo = [stereo_smiles(mol, xyz) == wanted for xyz in samples.numpy()]
+        stereo = [comparable_smiles(mol, xyz) == wanted for xyz in samples.numpy()]
         rms = [best_rms(mol, xyz, crystal) for xyz in samples.numpy()]
         out[name] = {
             "posebusters": sum(valid),

@@ -12,6 +12,8 @@ const LINES = [
   { dash: "dash", width: 2 },
   { dash: "dot", width: 2 },
 ];
+/** Guesses at high noise are unstable; what rises above this would squash everything else. */
+export const HIGHEST = 1.25;
 const MARKS = ["circle", "diamond", "triangle-up"];
 /** Line and mark of each scale: global, middle, local. */
 const SCALE = { low: 0, global: 0, far: 0, middle: 1, angles: 1, near: 1, high: 2, bonds: 2, position: 2 };
@@ -114,7 +116,7 @@ export class Chart {
     });
     const yAxis = (domain, highest) => ({
       domain,
-      range: [-0.06, Math.max(1.12, Math.min(highest * 1.06, 2))],
+      range: [-0.06, Math.min(Math.max(highest * 1.04, 1.1), HIGHEST)],
       tickvals: [0, 0.5, 1],
       fixedrange: true,
       gridcolor: colour("line"),

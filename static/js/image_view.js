@@ -75,7 +75,7 @@ export class ImageView {
    * @param {{run: Run, frame: Frame | null, final: any, strip: Frame | null, sample: number}} shown
    *   final: the finished sample when the playhead is at the data end
    */
-  show({ frame, final, strip, sample }) {
+  show({ run, frame, final, strip, sample }) {
     this.waiting.hidden = Boolean(frame || final);
     this.waiting.textContent = strip ? t("picture.waiting") : "";
     if (final) {
@@ -90,15 +90,18 @@ export class ImageView {
       this.noisy.clear();
       this.estimate.clear();
     }
-    if (strip) this.drawStrip(strip, sample);
+    if (strip) this.#drawStrip(strip, sample, run.done?.prior?.cosine?.[sample]?.length ?? 1);
   }
 
-  /** Two rows of cells: the noisy embedding above the guess, each relative to its own spread. */
-  drawStrip(frame, sample) {
+  /**
+   * Two rows of cells: the noisy embedding above the guess, each relative to its own spread.
+   * @param {Frame} frame @param {number} sample @param {number} drawn how many ideas it was chosen from
+   */
+  #drawStrip(frame, sample, drawn) {
     frame.decoded ??= { x: decode(frame.x), denoised: decode(frame.denoised) };
     const rows = [frame.decoded.x, frame.decoded.denoised].map((array) => sampleOf(array, 1, sample).values);
     const count = rows[0].length;
-    this.stripLabel.textContent = t("strip.label", { count });
+    this.stripLabel.textContent = t(drawn > 1 ? "strip.best" : "strip.label", { count, drawn });
     this.strip.width = count;
     this.strip.height = 2;
     const style = getComputedStyle(this.strip);

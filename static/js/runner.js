@@ -107,5 +107,8 @@ export class Runner {
   }
 }
 
-/** @param {string} text */
-const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, "");
+/** The server's messages go on from a field's name ("is not a molecule"). @param {string} text */
+function sentence(text) {
+  const whole = /^(is|are|has|holds|must|does|cannot)\b/.test(text) ? t("error.this", { message: text }) : text;
+  return whole.charAt(0).toUpperCase() + whole.slice(1).replace(/\.$/, "");
+}

@@ -1,6 +1,6 @@
 /** The chart for those who do not see it: a sentence per run and a table. */
 
-import { bandName } from "./chart.js";
+import { HIGHEST, bandName } from "./chart.js";
 import { number, t } from "./text.js";
 import { ratioWords } from "./words.js";
 
@@ -13,7 +13,9 @@ export function summaryOf(rows) {
           ? t("chart.summary.never", { band: bandName(band) })
           : t("chart.summary.settled", { band: bandName(band), value: ratioWords(band.settled_at) }),
       );
-      return t("chart.summary", { name, parts: parts.join(", ") });
+      const highest = Math.max(...settling.bands.flatMap(({ error }) => error));
+      const cut = highest > HIGHEST ? ` ${t("chart.summary.cut", { value: number(highest) })}` : "";
+      return t("chart.summary", { name, parts: parts.join(", ") }) + cut;
     })
     .join(" ");
 }

@@ -7,6 +7,7 @@ from rdkit.Chem import AllChem
 from structures import FIXTURES, graph_of, triple_product
 
 from models.alphafold3.chemistry import (
+    comparable_smiles,
     graph_molecule,
     molecule_graph,
     stereo_matches,
@@ -58,6 +59,15 @@ def test_stereo_is_read_off_coordinates(smiles, wrong):
     assert stereo_smiles(mol, xyz) == Chem.CanonSmiles(smiles)
     assert stereo_matches(mol, xyz)
     assert not stereo_matches(Chem.MolFromSmiles(wrong), xyz)
+
+
+def test_a_phosphate_has_no_hand():
+    smiles = "CO[P@](=O)(O)OC[C@H](N)C(=O)O"
+    mol, xyz = embedded(smiles)
+    assert stereo_matches(mol, xyz)
+    swapped = Chem.MolFromSmiles(smiles.replace("P@", "P@@"))
+    assert stereo_matches(swapped, xyz)
+    assert "[P@" not in comparable_smiles(mol, xyz) and "[C@" in comparable_smiles(mol, xyz)
 
 
 def test_cis_and_trans_pairs():

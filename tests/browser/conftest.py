@@ -16,8 +16,10 @@ from urllib.parse import urlsplit
 import pytest
 from browser_stage import Stage, Watch, run_of, settling
 from live import Live
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page, Route, expect
 from toy import Toy
+
+expect.set_options(timeout=20_000)  # a machine that trains beside the tests is slow
 
 FLAGS = [
     "--no-sandbox",

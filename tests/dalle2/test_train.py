@@ -16,7 +16,7 @@ from models.diffusion.precond import Precond
 from models.diffusion.training import TrainConfig, denoising_loss, fit, lognormal_sigma
 
 
-def test_the_decoder_learns_in_thirty_steps(sprites, tmp_path) -> None:
+def test_the_decoder_learns_in_sixty_steps(sprites, tmp_path) -> None:
     """The fixture's drawings, a small network: the loss must fall by half."""
     config = decoder.DecoderConfig(
         sigma_data=0.6,
@@ -42,8 +42,8 @@ def test_the_decoder_learns_in_thirty_steps(sprites, tmp_path) -> None:
     torch.manual_seed(0)
     with torch.no_grad():
         before = np.mean([float(loss_fn(0)["loss"]) for _ in range(4)])
-    train = TrainConfig(lr=3e-3, max_steps=30, warmup_steps=5)
-    fit(train, net, loss_fn, iter(range(40)), tmp_path, lambda state, info: None, progress=False)
+    train = TrainConfig(lr=3e-3, max_steps=60, warmup_steps=5)
+    fit(train, net, loss_fn, iter(range(60)), tmp_path, lambda state, info: None, progress=False)
     with torch.no_grad():
         after = np.mean([float(loss_fn(0)["loss"]) for _ in range(4)])
     assert after < before / 2
