@@ -9,7 +9,10 @@ ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
     OMP_WAIT_POLICY=passive TWOFOLD_HOST=0.0.0.0 TWOFOLD_PORT=8000
 
 WORKDIR /srv/twofold
-RUN python -m pip install ${TORCH}
+# Headers and tests of PyTorch are 145 MB that nothing here reads.
+RUN python -m pip install ${TORCH} \
+    && cd "$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch" \
+    && rm -rf include test
 COPY pyproject.toml hatch_build.py README.md LICENSE NOTICE ./
 COPY app app
 COPY models models
