@@ -39,6 +39,7 @@ _SMILES_ACCEPTED = f"a SMILES of 2-{MAX_MOLECULE} heavy atoms, for example CC(=O
 rdBase.LogToPythonLogger()
 _LOG = logging.getLogger("rdkit")
 _LOG.propagate = False
+_LOG.addHandler(logging.NullHandler())  # what visitors type stays out of the server's log
 _LOCK = threading.Lock()
 
 

@@ -28,6 +28,7 @@ from models.pipeline import Frame, SampleSettings, ScheduleSpec, sample_generato
 
 CHECKPOINT = "alphafold3.safetensors"
 EXAMPLES: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    ("Peptide Gly-Trp-Lys", {"protein": "GWK"}),
     ("Caffeine", {"ccd": "CFF"}),
     ("Aspirin", {"smiles": "CC(=O)Oc1ccccc1C(=O)O"}),
     ("ATP", {"ccd": "ATP"}),
@@ -35,7 +36,7 @@ EXAMPLES: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("D-alanine", {"smiles": "C[C@@H](N)C(=O)O"}),
     ("Imatinib", {"ccd": "STI"}),
     ("Testosterone", {"ccd": "TES"}),
-    ("Peptide GLY-TRP-LYS", {"protein": "GWK"}),
+    ("Penicillin G", {"ccd": "PNN"}),
     ("Trp-cage (backbone)", {"protein": "GDAYAQWLADGGPSSGRPPPSG"}),
     ("Villin headpiece", {"protein": "LSDEDFKAVFGMTRSAFANLPLWLQQHLKKEKGLF"}),
     (

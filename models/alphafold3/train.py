@@ -93,7 +93,8 @@ class DataConfig:
     rows: int = 2048
     largest: int = 40  # heavy atoms
     small: float = 20.0  # molecules above this size are drawn less often, in proportion
-    protein_share: float = 0.5
+    protein_share: float = 0.3
+    quaternary: int = 10  # how often molecules with a fully substituted stereocentre count
 
 
 def parts_before(out: Path) -> int:
@@ -126,7 +127,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     model.set_ideal_distances(*ideal_distances(molecules, proteins))
     model.to(args.device)
     batches = endless(
-        MoleculeBatches(molecules, data.copies, data.rows, data.largest, data.small),
+        MoleculeBatches(
+            molecules, data.copies, data.rows, data.largest, data.small, data.quaternary
+        ),
         ProteinBatches(proteins, data.protein_copies, data.rows),
         data.protein_share,
         (args.seed, parts_before(args.out)),

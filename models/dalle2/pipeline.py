@@ -162,12 +162,12 @@ class Dalle2:
     examples = tuple(
         {"label": prompt, "input": {"prompt": prompt}}
         for prompt in (
-            "a red apple",
-            "a green elephant on a pink background",
-            "a cat",
-            "a slice of pizza",
-            "a yellow car on a blue background",
             "a sunflower",
+            "a slice of pizza",
+            "a red heart on a black background",
+            "a unicorn",
+            "a bicycle",
+            "a green elephant on a pink background",
         )
     )
 

@@ -16,9 +16,10 @@ from models.diffusion.precond import Precond
 from models.diffusion.training import TrainConfig, denoising_loss, lognormal_sigma
 
 
-def _rows(count: int, size: int, seed: int) -> Iterator[np.ndarray]:
-    """Endless shuffled passes over range(count) in batches."""
-    rng = np.random.default_rng(seed)
+def _rows(count: int, size: int) -> Iterator[np.ndarray]:
+    """Endless shuffled passes over range(count) in batches. The shared loop reseeds torch when it
+    resumes, before the first batch is drawn, so a resumed run does not repeat its first batches."""
+    rng = np.random.default_rng(torch.initial_seed())
     while True:
         order = rng.permutation(count)
         for start in range(0, count - size + 1, size):
@@ -63,7 +64,7 @@ def train_sketch(options: Options) -> None:
         train,
         net,
         loss_fn,
-        _rows(len(stock.images), 512, options.seed),
+        _rows(len(stock.images), 512),
         _sketch_path(options),
         config,
     )
@@ -99,7 +100,7 @@ def train_decoder(options: Options) -> None:
         train,
         net,
         loss_fn,
-        _rows(len(stock.images), 96, options.seed),
+        _rows(len(stock.images), 96),
         decoder.CHECKPOINT,
         config,
     )
@@ -110,7 +111,7 @@ def train_upsampler(options: Options) -> None:
     device, stock = options.device, bank.load_bank(options.images)
     sample = stock.pictures(np.arange(0, len(stock.images), 40))
     spread = round(bank.measured_sigma(sample), 4)
-    config = upsampler.UpsamplerConfig(sigma_data=spread, sigma_start=spread)
+    config = upsampler.UpsamplerConfig(sigma_data=spread, sigma_start=spread / 2)
     net = channels_last(Precond(upsampler.UpsamplerNetwork(config), spread)).to(options.device)
 
     def loss_fn(rows: np.ndarray) -> dict[str, Tensor]:
@@ -134,7 +135,7 @@ def train_upsampler(options: Options) -> None:
         train,
         net,
         loss_fn,
-        _rows(len(stock.images), 64, options.seed),
+        _rows(len(stock.images), 64),
         upsampler.CHECKPOINT,
         config,
     )
@@ -174,7 +175,7 @@ def train_prior(options: Options) -> None:
         train,
         net,
         loss_fn,
-        _rows(len(stock.images), 512, options.seed),
+        _rows(len(stock.images), 512),
         prior.CHECKPOINT,
         config,
     )

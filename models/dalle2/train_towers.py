@@ -85,10 +85,8 @@ def train_clip(options: Options) -> None:
         return {f"recall@{k}": recall(image, text, test_concept, k) for k in (1, 5)}
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
-        rng, noise = (
-            np.random.default_rng(options.seed),
-            torch.Generator().manual_seed(options.seed),
-        )
+        start = torch.initial_seed()  # differs after a resume, so that no batch comes twice
+        rng, noise = np.random.default_rng(start), torch.Generator().manual_seed(start)
         by_concept = [np.flatnonzero(concept.numpy() == c) for c in range(len(sprites.concepts))]
         while True:
             rows = rng.integers(len(scenes.sprite), size=208)
@@ -144,7 +142,7 @@ def train_text(options: Options) -> None:
         return losses
 
     def batches() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        rng = np.random.default_rng(options.seed)
+        rng = np.random.default_rng(torch.initial_seed())
         while True:
             # Four batches of similar length at a time: half the padding of random batches.
             drawn = rng.integers(len(kept), size=4 * 512)

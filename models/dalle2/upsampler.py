@@ -1,6 +1,6 @@
 """The upsampler: diffusion from the 16x16 picture to 32x32 (Ramesh et al. 2022, section 2.1).
 
-It starts from the enlarged base picture plus noise of about the data's own size (as SDEdit does, Meng
+It starts from the enlarged base picture plus noise of half the data's own size (as SDEdit does, Meng
 et al. 2022), not from pure noise: the base has settled everything coarser, so on the shared noise axis
 the base owns the high levels and the upsampler the low ones.
 """

@@ -134,9 +134,10 @@ themeSwitch(() => {
 
 /** The recorded runs, as soon as each has come; the first one starts the player. */
 async function showRecorded() {
-  await Promise.all(Object.values(panels).map(showRecording));
+  await Promise.all([panels.dalle2, panels.alphafold3].map(showRecording));
   document.body.dataset.ready = "";
-  // 4.8 MB of charts may wait until the pictures move.
+  // The dye drop is below the fold, and 4.8 MB of charts may wait until the pictures move.
+  showRecording(panels.dye);
   (globalThis.requestIdleCallback ?? setTimeout)(drawChart, { timeout: 1500 });
 }
 
@@ -178,9 +179,11 @@ async function showOffer() {
   ask.offer(infos);
   dye.offer(infos.find(({ id }) => id === "dye"));
   let loading = false;
-  for (const { id, available, reason } of infos) {
-    loading ||= !available && /loading/.test(reason ?? "");
-    if (id in panels) runners[id].on.complain(available ? "" : t("error.off", { name: panels[id].name, reason }));
+  for (const { id, available, reason } of infos.filter(({ id }) => id in panels)) {
+    const soon = !available && /still loading/.test(reason ?? "");
+    loading ||= soon;
+    const key = soon ? "error.loading" : "error.off";
+    if (!runners[id].busy) runners[id].on.complain(available ? "" : t(key, { name: panels[id].name, reason }));
   }
   if (loading) setTimeout(showOffer, 1000);
   else if (link.prompt !== undefined || link.molecule !== undefined)

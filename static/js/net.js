@@ -9,7 +9,7 @@
 
 /** A request that the server refused (status > 0) or that never reached it (status 0). */
 export class Refused extends Error {
-  /** @param {number} status @param {Problem[]} problems @param {number} retryAfter seconds */
+  /** @param {number} status @param {Problem[]} problems @param {number} retryAfter seconds, 0 if the server names none */
   constructor(status, problems, retryAfter = 0) {
     super(problems.map(({ message }) => message).join("; ") || `status ${status}`);
     this.status = status;
@@ -34,7 +34,7 @@ async function call(url, options) {
   } catch {
     // A proxy may answer with a page of its own; the status then has to do.
   }
-  throw new Refused(response.status, problems, Number(response.headers.get("Retry-After")) || 2);
+  throw new Refused(response.status, problems, Number(response.headers.get("Retry-After")) || 0);
 }
 
 /** @returns {Promise<PipelineInfo[]>} @throws {Refused} */

@@ -146,6 +146,7 @@ export class PlayerView {
   draw() {
     const { player, root } = this;
     const width = this.track.clientWidth;
+    this.track.setAttribute("aria-valuenow", String(Math.round(player.u * 100)));
     for (const head of document.querySelectorAll(".axis-frame .playhead"))
       head.style.transform = `translateX(${player.u * width}px)`;
     const moving = player.playing || player.following;
@@ -166,7 +167,6 @@ export class PlayerView {
 
   /** @param {string} words of the position @param {{accent: string, text: string}[]} readings */
   say(words, readings) {
-    this.track.setAttribute("aria-valuenow", String(Math.round(this.player.u * 100)));
     this.track.setAttribute("aria-valuetext", words);
     document.getElementById("reading").replaceChildren(
       ...readings.map(({ accent, text }) => {

@@ -66,25 +66,16 @@ export class Runner {
 
   /** @param {Refused} error */
   #refused(error, input, settings) {
-    if (error.status === 429) {
-      let seconds = Math.ceil(error.retryAfter);
-      this.waiting = true;
-      const attempt = this.attempt;
-      const count = () => {
-        if (attempt !== this.attempt) return;
-        if (seconds > 0) {
-          this.on.complain(t("error.busy", { seconds }));
-          seconds -= 1;
-          setTimeout(count, 1000);
-        } else this.go(input, settings);
-      };
-      count();
+    if (error.status === 429 || (error.status === 503 && error.retryAfter > 0)) {
+      this.#goLater(error, input, settings);
       return;
     }
     const { field = "", message = "", accepted = "" } = error.problems[0] ?? {};
     if (error.status === 0) this.on.trouble(t("error.unreachable"));
     else if (error.status === 503)
-      this.on.complain(t("error.off", { name: t(`${this.pipeline}.title`), reason: message }));
+      this.on.complain(
+        t("error.off", { name: t(`${this.pipeline}.title`), reason: message.replace(/^.* is not available: /, "") }),
+      );
     else {
       const name = field.startsWith("settings.") ? `${field.slice(9)} ` : "";
       const said = sentence(name + message);
@@ -93,6 +84,25 @@ export class Runner {
       );
     }
     this.on.event("error", null);
+  }
+
+  /** Counts down beside the field and asks again. @param {Refused} error full, or still loading */
+  #goLater(error, input, settings) {
+    let seconds = Math.ceil(error.retryAfter) || 2;
+    const attempt = this.attempt;
+    this.waiting = true;
+    const count = () => {
+      if (attempt !== this.attempt) return;
+      if (seconds === 0) {
+        this.go(input, settings);
+        return;
+      }
+      const name = t(`${this.pipeline}.title`);
+      this.on.complain(t(error.status === 429 ? "error.busy" : "error.loading", { seconds, name }));
+      seconds -= 1;
+      setTimeout(count, 1000);
+    };
+    count();
   }
 
   /** Ends what is running here and on the server. */

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from rdkit import Chem
 from rdkit.Chem import AllChem
-from structures import FIXTURES, graph_of, triple_product
 
+from alphafold3.structures import FIXTURES, graph_of, triple_product
 from models.alphafold3.chemistry import (
     comparable_smiles,
     graph_molecule,

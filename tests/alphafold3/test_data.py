@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
-from structures import FIXTURES
 
+from alphafold3.structures import FIXTURES
 from models.alphafold3.data import proteins as protein_data
 from models.alphafold3.data.batches import MoleculeBatches, ProteinBatches, Proteins
 from models.alphafold3.data.ccd import MissingSource

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from structures import graph_of
 
+from alphafold3.structures import graph_of
 from models.alphafold3.diffusion_module import IdealDistances, local_vectors
 from models.alphafold3.features import (
     MAX_DISTANCE,

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from structures import graph_of, random_model
 
+from alphafold3.structures import graph_of, random_model
 from models.alphafold3.features import arrays, collate
 from models.alphafold3.network import AtomsNetwork, Structure, TrunkNetwork, padded
 from models.alphafold3.polymer import SLOTS, backbone_graph, residue_ids

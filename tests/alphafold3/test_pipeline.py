@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from structures import FIXTURES
 
+from alphafold3.structures import FIXTURES
 from models.alphafold3.chemistry import graph_molecule, stereo_matches, stereo_smiles
 from models.alphafold3.data.store import Molecules
 from models.alphafold3.network import Structure

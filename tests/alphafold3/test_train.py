@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from structures import FIXTURES, TINY
 
+from alphafold3.structures import FIXTURES, TINY
 from models.alphafold3.data.batches import MoleculeBatches, ProteinBatches, Proteins, endless
 from models.alphafold3.data.store import Molecules
 from models.alphafold3.diffusion_module import StructureModel

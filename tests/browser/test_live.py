@@ -149,6 +149,34 @@ def test_a_full_server_is_asked_again_after_the_wait(
     expect(page.locator("#molecule-error")).to_be_hidden()
 
 
+def test_a_model_that_is_still_loading_is_waited_for(
+    stage: Stage, page: Page, watch: Watch
+) -> None:
+    watch.expected = ["503"]
+    asked: list[str] = []
+
+    def loading_first(route: Route) -> None:
+        asked.append(route.request.url)
+        listed = route.fetch().json()
+        if len(asked) == 1:
+            off = {"id": "dalle2", "available": False, "reason": "it is still loading"}
+            listed["pipelines"] = [off if p["id"] == "dalle2" else p for p in listed["pipelines"]]
+        route.fulfill(status=200, json=listed)
+
+    page.route("**/api/pipelines", loading_first)
+    message = "dalle2 is not available: it is still loading"
+    problem = {"field": "pipeline", "message": message, "accepted": ""}
+    posted = refuse(page, 503, problem, **{"Retry-After": "1"})
+    stage.open()
+    expect(page.locator("#prompt-error")).to_contain_text("being loaded")
+    expect(page.locator("#prompt-examples button")).to_have_count(1)
+    expect(page.locator("#prompt-error")).to_be_hidden()
+    page.locator("#prompt-examples button").first.click()
+    expect(page.locator("#prompt-error")).to_contain_text("being loaded")
+    page.wait_for_selector("#dalle2 .origin[data-origin=live]")
+    assert len(posted) == 2
+
+
 def test_a_cut_stream_is_resumed_without_a_gap(stage: Stage, page: Page) -> None:
     """The first answer breaks off after three events; the browser comes back naming the last."""
     stage.open()

@@ -22,6 +22,13 @@ def test_no_accessibility_violations(stage: Stage, page: Page, theme: str) -> No
     assert [(v["id"], [n["target"] for n in v["nodes"]]) for v in found] == []
 
 
+def test_the_page_of_calls_is_accessible_and_fits_a_phone(stage: Stage, page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{stage.server.url}/docs")
+    assert [v["id"] for v in Axe().run(page).response["violations"]] == []
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+
+
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("size", SIZES)
 def test_nothing_overflows_and_the_essentials_are_above_the_fold(

@@ -136,3 +136,15 @@ def test_the_wheel_scrolls_the_page_until_the_molecule_is_clicked(stage: Stage, 
     page.mouse.wheel(0, -300)
     stage.until(f"document.querySelector('#alphafold3 .estimate .scale').style.width !== '{width}'")
     assert page.evaluate("() => scrollY") == 0
+
+
+def test_shift_and_arrows_turn_the_molecule(stage: Stage, page: Page) -> None:
+    stage.open().still()
+    page.keyboard.press("End")
+    page.locator("#alphafold3 .estimate .well").focus()
+    before = _png(page, ".estimate")
+    page.keyboard.press("Shift+ArrowUp")
+    assert _png(page, ".estimate") != before
+    assert stage.value() == 100
+    page.keyboard.press("ArrowLeft")
+    assert stage.value() < 100

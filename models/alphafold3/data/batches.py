@@ -14,7 +14,7 @@ from torch import Tensor
 from models.alphafold3.data.store import Molecules, restore
 from models.alphafold3.diffusion_module import STYLES, IdealDistances, atom_classes
 from models.alphafold3.features import Features, arrays, collate
-from models.alphafold3.graph import TOKEN_COLUMNS
+from models.alphafold3.graph import ELEMENTS, TOKEN_COLUMNS
 from models.alphafold3.polymer import SLOTS, backbone_graph
 
 PROFILE_DROP = 0.5  # a typed sequence has no profile, so half of the time training has none either
@@ -58,21 +58,41 @@ class Proteins:
         return restore(self.arrays["backbone"][self.span(index)])
 
 
+def has_quaternary_centre(data: Molecules) -> np.ndarray:
+    """(n,) bool: molecules with a carbon stereocentre of four heavy neighbours."""
+    column = {name: k for k, name in enumerate(TOKEN_COLUMNS)}
+    tokens = data["tokens"]
+    centre = (data["handed"][:, 0] >= 0) & (tokens[:, column["degree"]] == 4)
+    centre &= tokens[:, column["element"]] == ELEMENTS.index("C")
+    return np.add.reduceat(centre, np.append(0, np.cumsum(data["atom_counts"])[:-1])) > 0
+
+
 class MoleculeBatches:
     """Molecules of one size per batch, so that nothing is padded.
 
     ``rows``: molecules x copies x atoms aimed at. Sizes are drawn by how many molecules have them,
-    large ones less often: a molecule of n atoms counts as min(1, small / n).
+    large ones less often: a molecule of n atoms counts as min(1, small / n). One with a stereocentre of
+    four heavy neighbours counts ``quaternary`` times: such centres are rare and the hardest to get right.
     """
 
-    def __init__(self, data: Molecules, copies: int, rows: int, largest: int, small: float) -> None:
+    def __init__(
+        self,
+        data: Molecules,
+        copies: int,
+        rows: int,
+        largest: int,
+        small: float,
+        quaternary: int = 1,
+    ) -> None:
         self.data, self.copies, self.rows = data, copies, rows
         counts = data["atom_counts"]
         usable = (data["split"] == "train") & (counts <= largest) & (counts >= 2)
         usable &= data["has_crystal"] | data["has_ideal"]
-        self.by_size = {
-            int(n): np.flatnonzero(usable & (counts == n)) for n in np.unique(counts[usable])
-        }
+        often = np.where(has_quaternary_centre(data), quaternary, 1)
+        self.by_size = {}
+        for n in np.unique(counts[usable]):
+            members = np.flatnonzero(usable & (counts == n))
+            self.by_size[int(n)] = np.repeat(members, often[members])
         self.sizes = np.array(sorted(self.by_size))
         weight = np.array([len(self.by_size[int(n)]) * min(1.0, small / n) for n in self.sizes])
         self.weight = weight / weight.sum()

@@ -172,7 +172,7 @@ export const en = {
   "foot.honest":
     "Both models are small and were trained for this page: expect small pictures and small molecules. Recorded runs are real runs of the same models, and say so.",
   "foot.api": "The HTTP interface",
-  "foot.keys": "Keys: Space play or pause, ← → one frame, J L five frames, Home End, 0–9 along the axis, X swap views.",
+  "foot.keys": "Keys: Space play or pause, ← → one frame, J L five frames, Home End, 0–9 along the axis, X swap views; Shift and arrows turn a molecule that has the focus.",
 
   "live.recorded": "A recorded run is playing. Press Run for a live one.",
   "live.recorded_still": "A recorded run is ready. Press Run for a live one.",
@@ -185,6 +185,7 @@ export const en = {
   "error.json": "This is not valid JSON",
   "error.json_accepted": "AlphaFold 3 input such as {example}",
   "error.busy": "All places are taken; trying again in {seconds} s",
+  "error.loading": "{name}: the model is being loaded and will be ready in a moment",
   "error.off": "{name} is switched off: {reason}. The other model works.",
   "error.unreachable": "The server did not answer. Is it still running?",
   "error.reconnecting": "The connection was lost; waiting for the server to pick the run up where it stopped.",
