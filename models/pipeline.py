@@ -8,7 +8,7 @@ and shows every answered request through one :class:`View`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -156,8 +156,12 @@ class Pipeline(Protocol):
     defaults: SampleSettings
     bounds: Mapping[str, tuple[float, float]]  # inclusive, per numeric setting
     samplers: tuple[SamplerName, ...]
-    examples: tuple[Mapping[str, Any], ...]  # {"label", "input", ...}; first one is shown first
     checkpoints: Mapping[str, str]  # file name -> fingerprint
+
+    @property
+    def examples(self) -> Sequence[Mapping[str, Any]]:
+        """{"label", "input"} each; the first one is shown first."""
+        ...
 
     def parse(self, input: Mapping[str, Any]) -> Any:
         """-> Plan. Raises InputError with a field path below ``input.``"""

@@ -93,8 +93,8 @@ class DataConfig:
     rows: int = 2048
     largest: int = 40  # heavy atoms
     small: float = 20.0  # molecules above this size are drawn less often, in proportion
-    protein_share: float = 0.3
-    quaternary: int = 10  # how often molecules with a fully substituted stereocentre count
+    protein_share: float = 0.4
+    quaternary: int = 4  # how often molecules with a fully substituted stereocentre count
 
 
 def parts_before(out: Path) -> int:
@@ -110,6 +110,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--decay-from", type=float, default=0.5)
     parser.add_argument("--ema", type=float, default=0.999)
+    parser.add_argument("--protein-share", type=float, default=DataConfig.protein_share)
+    parser.add_argument("--quaternary", type=int, default=DataConfig.quaternary)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=0)
@@ -121,7 +123,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
 
-    config, data = ModelConfig(), DataConfig()
+    config = ModelConfig()
+    data = DataConfig(protein_share=args.protein_share, quaternary=args.quaternary)
     model = StructureModel(config)
     molecules, proteins = Molecules(args.molecules), Proteins(args.proteins)
     model.set_ideal_distances(*ideal_distances(molecules, proteins))

@@ -9,7 +9,12 @@ from rdkit.Chem import rdFingerprintGenerator
 
 from alphafold3.structures import FIXTURES
 from models.alphafold3.data import proteins as protein_data
-from models.alphafold3.data.batches import MoleculeBatches, ProteinBatches, Proteins
+from models.alphafold3.data.batches import (
+    MoleculeBatches,
+    ProteinBatches,
+    Proteins,
+    has_quaternary_centre,
+)
 from models.alphafold3.data.ccd import MissingSource
 from models.alphafold3.data.promod3 import read
 from models.alphafold3.data.store import STEP, Molecules, quantise, restore
@@ -127,3 +132,13 @@ def test_batches_are_what_they_say():
         assert batch.features.slots == 4 and batch.truth.shape[1] % 4 == 0
         known += int(batch.features.profile[..., 20].any())
     assert known > 0
+
+
+def test_fully_substituted_stereocentres_are_found_and_count_more():
+    data = Molecules(FIXTURES / "molecules.npz")
+    found = dict(zip(data["code"].tolist(), has_quaternary_centre(data).tolist(), strict=True))
+    assert found["CAM"] and not found["ALA"] and not found["CFF"]
+    plain = MoleculeBatches(data, 4, 256, 40, 20.0)
+    heavy = MoleculeBatches(data, 4, 256, 40, 20.0, quaternary=5)
+    size = int(data["atom_counts"][data["code"] == "CAM"][0])
+    assert len(heavy.by_size[size]) > len(plain.by_size[size])

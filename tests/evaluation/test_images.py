@@ -15,7 +15,14 @@ from models.dalle2.pipeline import Dalle2
 from models.diffusion.sampler import run
 from models.evaluation import classifier as judge
 from models.evaluation.checker import name_backgrounds, name_colours
-from models.evaluation.images import METRICS, chosen_concepts, draw_pictures, run_together
+from models.evaluation.images import (
+    METRICS,
+    chosen_concepts,
+    draw_pictures,
+    novelty,
+    retrieval,
+    run_together,
+)
 from models.evaluation.prompts import FREE_PROMPTS
 
 FIXTURE = "tests/fixtures/images"
@@ -98,3 +105,15 @@ def test_concepts_to_score_are_fixed_and_none_is_held_out() -> None:
 def test_free_prompts_are_many_and_answered() -> None:
     assert len(FREE_PROMPTS) >= 60
     assert all(answers for answers in FREE_PROMPTS.values())
+
+
+def test_retrieval_and_novelty_on_the_fixture(pipeline) -> None:
+    sprites = load_sprites(FIXTURE)
+    scores = retrieval(pipeline, sprites)
+    assert scores["gallery"] == len(sprites.concepts)
+    assert scores["clip_held_out_rendering"]["recall@1"] >= 0.7
+    near = novelty(pipeline, sprites, torch.ones(2, 3, 32, 32))
+    assert near["samples"]["median_pixel_rms"] > 0
+    assert (
+        near["real_held_out_drawings"]["median_clip_cosine"] > near["samples"]["median_clip_cosine"]
+    )
