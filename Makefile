@@ -30,6 +30,7 @@ data: $(VENV)/.all
 	$(PY) -m models data images
 	$(PY) -m models data molecules
 	$(PY) -m models data proteins
+	$(PY) -m models data library
 
 train: $(VENV)/.all
 	$(PY) -m models train all

