@@ -136,6 +136,11 @@ class Dalle2View:
         }
 
 
+def _spoken(pieces: Sequence[str]) -> str:
+    """Word pieces as a visitor reads them, without the marks of continuation."""
+    return " + ".join(piece.removeprefix("##") for piece in pieces)
+
+
 class Dalle2:
     """See :class:`models.pipeline.Pipeline`. Construction raises CheckpointError."""
 
@@ -163,11 +168,12 @@ class Dalle2:
         {"label": prompt, "input": {"prompt": prompt}}
         for prompt in (
             "a sunflower",
+            "a green apple on a pink background",
             "a slice of pizza",
-            "a red heart on a black background",
             "a unicorn",
+            "a house",
+            "a red heart on a black background",
             "a bicycle",
-            "a green elephant on a pink background",
         )
     )
 
@@ -201,7 +207,7 @@ class Dalle2:
         if not tokens.ids:
             raise InputError("input.prompt", "has no word in Latin letters or digits", ACCEPTED)
         notes = [
-            f"“{word}” is not in the vocabulary; it was read as {' + '.join(pieces)}."
+            f"“{word}” is not in the vocabulary; it was read as {_spoken(pieces)}."
             for word, known, pieces in zip(tokens.words, tokens.known, tokens.pieces, strict=True)
             if not known
         ]

@@ -37,12 +37,27 @@ export const elementName = (symbol) => symbol.charAt(0).toUpperCase() + symbol.s
 /** @param {string} symbol */
 export const elementColour = (symbol) => ELEMENT_COLOURS[elementName(symbol)] ?? "#c0c0c0";
 
+/**
+ * Chains that are drawn as proteins: those whose tokens are residues. A short peptide comes with all its
+ * atoms, each its own token, and is drawn as the molecule it is.
+ * @param {any} start @returns {Set<string>} chain ids
+ */
+function backbones({ chains = [], atoms = [] }) {
+  const ids = chains.filter(({ kind }) => kind === "protein").map(({ id }) => id);
+  return new Set(
+    ids.filter((id) => {
+      const own = atoms.filter(({ chain }) => chain === id);
+      return new Set(own.map(({ token }) => token)).size < own.length;
+    }),
+  );
+}
+
 export class Molecule {
   /** @param {any} start data of the start event */
   constructor(start) {
     /** @type {[number, number, number][]} from the input graph, never from distances */
     this.bonds = start.bonds ?? [];
-    const proteins = new Set((start.chains ?? []).filter(({ kind }) => kind === "protein").map(({ id }) => id));
+    const proteins = backbones(start);
     this.atoms = (start.atoms ?? []).map((atom) => ({
       element: elementName(atom.element),
       name: atom.name ?? "",
