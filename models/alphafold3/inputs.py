@@ -109,7 +109,8 @@ def _identifiers(entry: Mapping[str, Any], path: str, number: int) -> list[str]:
 
 def _public_format(given: Mapping[str, Any], library: Library) -> list[Chain]:
     for key in given:
-        if key != "sequences" and key not in IGNORED_TOP:
+        # The format's optional keys may be there and empty; filled, they would change the answer.
+        if key != "sequences" and key not in IGNORED_TOP and given[key] not in (None, [], ""):
             raise InputError(
                 f"input.{key}",
                 "is not supported here",

@@ -8,19 +8,16 @@ each in favour of a learned null, so that one network gives conditional and unco
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from models.checkpoint import CHECKPOINTS
-from models.config import from_json
-from models.dalle2.compact import load_compact
-from models.dalle2.unet import UNet, channels_last, fourier
+from models.dalle2.network import StageNetwork, gather
+from models.dalle2.unet import UNet, fourier
 from models.diffusion.guidance import guided
-from models.diffusion.precond import Precond
 from models.diffusion.sampler import Request
 
 CHECKPOINT = CHECKPOINTS / "dalle2-decoder.safetensors"
@@ -154,47 +151,21 @@ def drop(cond: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-class Decoder:
+class Decoder(StageNetwork):
     """Answers requests whose ``cond`` is ``{"image_embed", "text_embed", "guidance_scale"}``, per row."""
 
     name = "decoder"
-
-    def __init__(self, denoiser: Precond, config: DecoderConfig) -> None:
-        self.denoiser = denoiser.eval()
-        self.config = config
-        self.sigma_data = config.sigma_data
-
-    @classmethod
-    def load(cls, path: Path = CHECKPOINT) -> Decoder:
-        """Raises CheckpointError."""
-        state, header = load_compact(path)
-        config = from_json(DecoderConfig, header["config"])
-        denoiser = Precond(DecoderNetwork(config), config.sigma_data)
-        denoiser.load_state_dict(state)
-        return cls(channels_last(denoiser), config)
+    checkpoint = CHECKPOINT
+    config_class = DecoderConfig
+    network_class = DecoderNetwork
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         return (3, self.config.size, self.config.size)
 
-    def bucket(self, request: Request) -> Hashable:
-        return self.name
-
-    def answer(self, requests: Sequence[Request]) -> list[Tensor]:
-        x = torch.cat([r.x for r in requests])
-        sigma = torch.cat([r.sigma for r in requests])
-        cond = condition(
-            torch.cat([r.cond["image_embed"] for r in requests]),
-            torch.cat([r.cond["text_embed"] for r in requests]),
+    def denoise(self, x: Tensor, sigma: Tensor, requests: Sequence[Request]) -> Tensor:
+        cond = condition(gather(requests, "image_embed"), gather(requests, "text_embed"))
+        weight = gather(requests, "guidance_scale")
+        return guided(
+            lambda a, s, c: self.denoiser(a, s, **c), x, sigma, cond, null_condition(cond), weight
         )
-        weight = torch.cat([r.cond["guidance_scale"] for r in requests])
-        with torch.autocast("cpu", torch.bfloat16):
-            out = guided(
-                lambda a, s, c: self.denoiser(a, s, **c),
-                x,
-                sigma,
-                cond,
-                null_condition(cond),
-                weight,
-            )
-        return list(out.split([len(r.x) for r in requests]))

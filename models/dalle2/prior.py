@@ -9,20 +9,17 @@ token states; a residual perceptron does the rest. The paper's causal transforme
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.checkpoint import CHECKPOINTS
-from models.config import from_json
-from models.dalle2.compact import load_compact
+from models.dalle2.network import StageNetwork, gather
 from models.dalle2.unet import fourier
 from models.diffusion.guidance import guided
-from models.diffusion.precond import Precond
 from models.diffusion.sampler import Request
 
 CHECKPOINT = CHECKPOINTS / "dalle2-prior.safetensors"
@@ -114,35 +111,19 @@ class PriorNetwork(nn.Module):
         return self.out(self.norm(h))
 
 
-class Prior:
+class Prior(StageNetwork):
     """Answers requests whose ``cond`` is ``{"text_embed", "states", "guidance_scale"}``, per row."""
 
     name = "prior"
-
-    def __init__(self, denoiser: Precond, config: PriorConfig) -> None:
-        self.denoiser = denoiser.eval()
-        self.config = config
-        self.sigma_data = config.sigma_data
-
-    @classmethod
-    def load(cls, path: Path = CHECKPOINT) -> Prior:
-        """Raises CheckpointError."""
-        state, header = load_compact(path)
-        config = from_json(PriorConfig, header["config"])
-        denoiser = Precond(PriorNetwork(config), config.sigma_data)
-        denoiser.load_state_dict(state)
-        return cls(denoiser, config)
+    checkpoint = CHECKPOINT
+    config_class = PriorConfig
+    network_class = PriorNetwork
 
     @property
-    def shape(self) -> tuple[int]:
+    def shape(self) -> tuple[int, ...]:
         return (self.config.embed,)
 
-    def bucket(self, request: Request) -> Hashable:
-        return self.name
-
-    def answer(self, requests: Sequence[Request]) -> list[Tensor]:
-        x = torch.cat([r.x for r in requests])
-        sigma = torch.cat([r.sigma for r in requests])
+    def denoise(self, x: Tensor, sigma: Tensor, requests: Sequence[Request]) -> Tensor:
         longest = max(r.cond["states"].shape[1] for r in requests)
         states = torch.cat(
             [
@@ -152,23 +133,21 @@ class Prior:
         )
         yes = torch.ones(len(x), dtype=torch.bool)
         cond = {
-            "text_embed": torch.cat([r.cond["text_embed"] for r in requests]),
+            "text_embed": gather(requests, "text_embed"),
             "states": states,
             "mask": states.abs().sum(-1) > 0,  # the encoder writes exact zeros at padding
             "has_text": yes,
         }
-        weight = torch.cat([r.cond["guidance_scale"] for r in requests])
-        with torch.autocast("cpu", torch.bfloat16):
-            out = guided(
-                lambda a, s, c: self.denoiser(a, s, **c),
-                x,
-                sigma,
-                cond,
-                {**cond, "has_text": ~yes},
-                weight,
-            )
-        out = on_or_in_sphere(out)
-        return list(out.split([len(r.x) for r in requests]))
+        weight = gather(requests, "guidance_scale")
+        out = guided(
+            lambda a, s, c: self.denoiser(a, s, **c),
+            x,
+            sigma,
+            cond,
+            {**cond, "has_text": ~yes},
+            weight,
+        )
+        return on_or_in_sphere(out)
 
 
 def on_or_in_sphere(denoised: Tensor) -> Tensor:

@@ -8,19 +8,16 @@ the base owns the high levels and the upsampler the low ones.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.checkpoint import CHECKPOINTS
-from models.config import from_json
-from models.dalle2.compact import load_compact
-from models.dalle2.unet import UNet, channels_last, fourier
-from models.diffusion.precond import Precond
+from models.dalle2.network import StageNetwork, gather
+from models.dalle2.unet import UNet, fourier
 from models.diffusion.sampler import Request
 
 CHECKPOINT = CHECKPOINTS / "dalle2-upsampler.safetensors"
@@ -67,36 +64,19 @@ def enlarge(low: Tensor, size: int) -> Tensor:
     return F.interpolate(low, size=(size, size), mode="bilinear", align_corners=False)
 
 
-class Upsampler:
+class Upsampler(StageNetwork):
     """Answers requests whose ``cond`` is ``{"low", "image_embed"}``, per row."""
 
     name = "upsampler"
-
-    def __init__(self, denoiser: Precond, config: UpsamplerConfig) -> None:
-        self.denoiser = denoiser.eval()
-        self.config = config
-        self.sigma_data = config.sigma_data
-
-    @classmethod
-    def load(cls, path: Path = CHECKPOINT) -> Upsampler:
-        """Raises CheckpointError."""
-        state, header = load_compact(path)
-        config = from_json(UpsamplerConfig, header["config"])
-        denoiser = Precond(UpsamplerNetwork(config), config.sigma_data)
-        denoiser.load_state_dict(state)
-        return cls(channels_last(denoiser), config)
+    checkpoint = CHECKPOINT
+    config_class = UpsamplerConfig
+    network_class = UpsamplerNetwork
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         return (3, self.config.size, self.config.size)
 
-    def bucket(self, request: Request) -> Hashable:
-        return self.name
-
-    def answer(self, requests: Sequence[Request]) -> list[Tensor]:
-        x = torch.cat([r.x for r in requests])
-        sigma = torch.cat([r.sigma for r in requests])
-        cond = {k: torch.cat([r.cond[k] for r in requests]) for k in ("low", "image_embed")}
-        with torch.autocast("cpu", torch.bfloat16):
-            out = self.denoiser(x, sigma, **cond)
-        return list(out.split([len(r.x) for r in requests]))
+    def denoise(self, x: Tensor, sigma: Tensor, requests: Sequence[Request]) -> Tensor:
+        return self.denoiser(
+            x, sigma, low=gather(requests, "low"), image_embed=gather(requests, "image_embed")
+        )

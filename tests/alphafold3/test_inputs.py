@@ -81,7 +81,11 @@ def test_accepted(given, atoms, kinds, library):
         ({"smiles": "CC", "style": "wild"}, "input.style", "not known"),
         ({"sequences": []}, "input.sequences", "non-empty"),
         ({"sequences": [{"lipid": {}}]}, "input.sequences.0.lipid", "not a molecule"),
-        ({**ATP, "bondedAtomPairs": []}, "input.bondedAtomPairs", "not supported"),
+        (
+            {**ATP, "bondedAtomPairs": [[["L", 1, "PA"], ["A", 1, "N"]]]},
+            "input.bondedAtomPairs",
+            "not supported",
+        ),
         (
             {"sequences": [{"protein": {"id": "A", "sequence": "AB"}}]},
             "input.sequences.0.protein.sequence",
@@ -164,3 +168,8 @@ def test_references_follow_the_atom_order_that_was_typed(library):
         assert plan.reference is not None
         for i, j, _ in plan.bonds:
             assert 1.1 < (plan.reference[i] - plan.reference[j]).norm() < 1.6
+
+
+def test_optional_keys_of_the_public_format_may_be_empty(library):
+    given = {**ATP, "bondedAtomPairs": [], "userCCD": None, "name": "x", "modelSeeds": [1]}
+    assert len(parse(given, library).atoms) == len(parse(ATP, library).atoms)

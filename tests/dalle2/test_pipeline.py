@@ -165,9 +165,6 @@ def test_examples_are_understood(pipeline) -> None:
 
 def test_a_missing_checkpoint_stops_the_construction(monkeypatch, tmp_path) -> None:
     gone = tmp_path / decoder.CHECKPOINT.name
-    original = decoder.load_compact
-    monkeypatch.setattr(
-        decoder, "load_compact", lambda path: original(gone if path == decoder.CHECKPOINT else path)
-    )
+    monkeypatch.setattr(decoder.Decoder, "checkpoint", gone)
     with pytest.raises(CheckpointError, match="dalle2-decoder"):
         Dalle2()

@@ -1,0 +1,74 @@
+"""What prior, decoder and upsampler share as answering machines: loading, and batching by rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from models.checkpoint import CheckpointError
+from models.config import from_json
+from models.dalle2.compact import load_compact
+from models.dalle2.unet import channels_last
+from models.diffusion.precond import Precond
+from models.diffusion.sampler import Request
+
+
+class StageNetwork(ABC):
+    """A trained denoiser that answers requests of many runs with one forward.
+
+    Subclasses name their stage, checkpoint, config and raw network F, and say in :meth:`denoise` how
+    the ``cond`` of several requests becomes one batch.
+    """
+
+    name: str
+    checkpoint: ClassVar[Path]
+    config_class: ClassVar[type[Any]]
+    network_class: ClassVar[type[nn.Module]]
+
+    def __init__(self, denoiser: Precond, config: Any) -> None:
+        self.denoiser = denoiser.eval()
+        self.config = config
+        self.sigma_data: float = config.sigma_data
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Self:
+        """The shipped weights. Raises CheckpointError."""
+        path = path or cls.checkpoint
+        state, header = load_compact(path)
+        try:
+            config = from_json(cls.config_class, header["config"])
+            denoiser = Precond(cls.network_class(config), config.sigma_data)
+            denoiser.load_state_dict(state)
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise CheckpointError(path, f"does not fit this code ({error})") from error
+        return cls(channels_last(denoiser), config)
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+
+    @abstractmethod
+    def denoise(self, x: Tensor, sigma: Tensor, requests: Sequence[Request]) -> Tensor:
+        """The rows of all requests at once. x: (B, *shape), sigma: (B,) -> (B, *shape)"""
+
+    def bucket(self, request: Request) -> Hashable:
+        """All requests of a stage have rows of one shape."""
+        return self.name
+
+    def answer(self, requests: Sequence[Request]) -> list[Tensor]:
+        x = torch.cat([r.x for r in requests])
+        sigma = torch.cat([r.sigma for r in requests])
+        with torch.autocast("cpu", torch.bfloat16):
+            out = self.denoise(x, sigma, requests)
+        return list(out.split([len(r.x) for r in requests]))
+
+
+def gather(requests: Sequence[Request], key: str) -> Tensor:
+    """One entry of every request's ``cond``, rows after rows."""
+    return torch.cat([r.cond[key] for r in requests])
