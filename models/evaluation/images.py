@@ -3,7 +3,7 @@
     python -m models evaluate images
 
 Needs the picture cache (`python -m models data images`) for real drawings to compare with. Writes
-`models/checkpoints/dalle2-metrics.json`; every number on the model card comes from there.
+`models/checkpoints/dalle2-metrics.json`; every published number comes from there.
 """
 
 from __future__ import annotations
