@@ -22,6 +22,7 @@ export class Ask {
     this.seed = byId("seed");
     this.button = byId("run");
     this.running = false;
+    this.kindCameAlong = true;
     /** @type {Record<string, Record<string, HTMLInputElement>>} sliders by pipeline and setting */
     this.sliders = { dalle2: {}, alphafold3: {} };
     for (const kind of ["auto", ...KINDS]) this.kind.append(new Option(t(`kind.${kind}`), kind));
@@ -35,7 +36,15 @@ export class Ask {
       event.preventDefault();
       this.on.stop();
     });
-    for (const input of [this.molecule, this.kind]) input.addEventListener("input", () => this.#understood());
+    this.molecule.addEventListener("input", () => {
+      // A kind that came with an example or a link says nothing about what is typed instead.
+      if (this.kindCameAlong) this.kind.value = "auto";
+      this.#understood();
+    });
+    this.kind.addEventListener("input", () => {
+      this.kindCameAlong = false;
+      this.#understood();
+    });
     for (const [pipeline, field] of Object.entries(FIELD))
       byId(field).addEventListener("input", () => this.complain(pipeline, ""));
     byId("dice").addEventListener("click", () => {
@@ -58,6 +67,7 @@ export class Ask {
     if (link.prompt !== undefined) this.prompt.value = link.prompt;
     if (link.molecule !== undefined) this.molecule.value = link.molecule;
     if (link.kind && KINDS.includes(link.kind)) this.kind.value = link.kind;
+    this.kindCameAlong = true;
     if (link.seed !== undefined) this.seed.value = link.seed;
     this.wanted = link;
     this.#understood();
@@ -70,6 +80,7 @@ export class Ask {
     else {
       this.molecule.value = textOf(input);
       this.kind.value = guessKind(this.molecule.value) === kindOf(input) ? "auto" : kindOf(input);
+      this.kindCameAlong = true;
       this.#understood();
     }
   }

@@ -55,6 +55,18 @@ def test_both_models_run_live_and_move_together(shipped: Stage, page: Page) -> N
     expect(page.locator("#alphafold3 [data-role=notes]")).to_contain_text("training set")
 
 
+def test_a_kind_that_came_with_an_example_does_not_outlive_it(shipped: Stage, page: Page) -> None:
+    shipped.open()
+    page.fill("#molecule", "GWK")
+    page.select_option("#kind", "protein")
+    page.fill("#molecule", "GW")  # chosen by hand: it stays
+    assert page.locator("#kind").input_value() == "protein"
+    page.get_by_role("button", name="Peptide Gly-Trp-Lys").click()
+    assert page.locator("#kind").input_value() == "protein"
+    page.fill("#molecule", "CCO")  # the example's kind: it goes
+    assert page.locator("#kind").input_value() == "auto"
+
+
 @pytest.mark.parametrize(
     ("field", "typed", "error"),
     [
