@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from models.diffusion.sampler import SamplerName
 from models.diffusion.schedule import MAX_STEPS, without_churn
-from models.pipeline import InputError, Pipeline, SampleSettings, ScheduleSpec
+from models.pipeline import SCHEDULE_KINDS, InputError, Pipeline, SampleSettings, ScheduleSpec
 
 SEED_MAX = 2**32 - 1
 
@@ -88,7 +89,7 @@ class SettingsIn(Strict):
     steps: int | None = None
     samples: int | None = None
     guidance_scale: float | None = None
-    sampler: Literal["euler", "heun", "ancestral", "af3"] | None = None
+    sampler: SamplerName | None = None
     schedule: ScheduleIn | None = None
     gamma_0: float | None = None
     gamma_min: float | None = None
@@ -317,7 +318,7 @@ def describe(pipeline: Pipeline) -> dict[str, Any]:
         if name == "sampler":
             entry["choices"] = list(pipeline.samplers)
         elif name == "schedule.kind":
-            entry["choices"] = ["karras", "af3", "cosine", "linear", "explicit"]
+            entry["choices"] = list(SCHEDULE_KINDS)
         elif (bounds := _bounds(pipeline, name)) is not None:
             entry["minimum"], entry["maximum"] = bounds
         settings[name] = entry

@@ -19,6 +19,7 @@ from torch import Tensor
 from models.diffusion.sampler import Request, Run, SamplerName
 from models.diffusion.schedule import (
     Schedule,
+    af3,
     af3_churn,
     cosine,
     explicit,
@@ -28,6 +29,14 @@ from models.diffusion.schedule import (
 )
 
 SCHEDULE_KINDS = ("karras", "af3", "cosine", "linear", "explicit")
+
+# Bounds of the settings that mean the same in every pipeline; each adds those in its own units.
+SAMPLER_BOUNDS: Mapping[str, tuple[float, float]] = {
+    "rho": (1, 20),
+    "gamma_0": (0, 2),
+    "noise_scale": (0, 2),
+    "step_scale": (0.5, 2),
+}
 
 
 class InputError(ValueError):
@@ -65,7 +74,7 @@ class ScheduleSpec:
                 raise ValueError("an explicit schedule needs sigmas")
             return explicit(self.sigmas)
         if self.kind == "af3":
-            return karras(steps, 4e-4 * sigma_data, 160.0 * sigma_data, 7.0)
+            return af3(steps, sigma_data)
         if self.kind == "karras":
             return karras(steps, self.sigma_min, self.sigma_max, self.rho)
         if self.kind == "cosine":

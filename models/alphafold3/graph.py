@@ -87,15 +87,6 @@ class Graph:
                     count[here] += 1
         return table
 
-    def angle_pairs(self) -> np.ndarray:
-        """(P, 2) int16 atoms two bonds apart, each pair once."""
-        pairs: set[tuple[int, int]] = set()
-        for row in self.neighbours().tolist():
-            near = sorted(n for n in row if n >= 0)
-            pairs.update((a, b) for k, a in enumerate(near) for b in near[k + 1 :])
-        bonded = {tuple(sorted(pair)) for pair in self.bonds[:, :2].tolist()}
-        return np.array(sorted(pairs - bonded), np.int16).reshape(-1, 2)
-
 
 def join(graphs: list[Graph]) -> Graph:
     """Several chains as one structure: tokens side by side, each graph its own chain.

@@ -22,9 +22,9 @@ from models.alphafold3.polymer import CA, SLOTS
 from models.alphafold3.trunk import ModelConfig
 from models.checkpoint import CHECKPOINTS, CheckpointError, fingerprint, load
 from models.config import from_json
-from models.diffusion.sampler import Request, Run, SamplerName, run, sample
+from models.diffusion.sampler import SAMPLERS, Request, Run, run, sample
 from models.evaluation.settling import Trace, molecule_settling
-from models.pipeline import Frame, SampleSettings, ScheduleSpec, sample_generators
+from models.pipeline import SAMPLER_BOUNDS, Frame, SampleSettings, ScheduleSpec, sample_generators
 
 CHECKPOINT = "alphafold3.safetensors"
 EXAMPLES: tuple[tuple[str, Mapping[str, Any]], ...] = (
@@ -160,18 +160,15 @@ class AlphaFold3:
         step_scale=1.5,
     )
     bounds: Mapping[str, tuple[float, float]] = {
+        **SAMPLER_BOUNDS,
         "steps": (1, 200),
         "samples": (1, 5),
         "guidance_scale": (1, 1),
         "sigma_max": (0.1, 1000),
         "sigma_min": (0.001, 10),
-        "rho": (1, 20),
-        "gamma_0": (0, 2),
         "gamma_min": (0, 100),
-        "noise_scale": (0, 2),
-        "step_scale": (0.5, 2),
     }
-    samplers: tuple[SamplerName, ...] = ("euler", "heun", "ancestral", "af3")
+    samplers = SAMPLERS
     examples = tuple({"label": label, "input": dict(given)} for label, given in EXAMPLES)
 
     def __init__(self, folder: Path = CHECKPOINTS) -> None:

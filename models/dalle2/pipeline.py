@@ -18,10 +18,17 @@ from models.dalle2 import clip, decoder, prior, text, upsampler
 from models.dalle2.clip import Clip
 from models.dalle2.data import to_uint8
 from models.dalle2.text import MAX_TOKENS, TextEncoder, Tokens, pad
-from models.diffusion.sampler import Network, Request, Run, SamplerName, run, sample
+from models.diffusion.sampler import SAMPLERS, Network, Request, Run, SamplerName, run, sample
 from models.diffusion.schedule import Schedule, karras, without_churn
 from models.evaluation.settling import Trace, image_settling
-from models.pipeline import Frame, InputError, SampleSettings, ScheduleSpec, sample_generators
+from models.pipeline import (
+    SAMPLER_BOUNDS,
+    Frame,
+    InputError,
+    SampleSettings,
+    ScheduleSpec,
+    sample_generators,
+)
 
 MAX_PROMPT = 200
 ACCEPTED = f"an English caption of 1 to {MAX_PROMPT} characters, for example: a green elephant"
@@ -152,18 +159,15 @@ class Dalle2:
         schedule=ScheduleSpec("karras", sigma_max=40.0, sigma_min=0.02, rho=5.0),
     )
     bounds: Mapping[str, tuple[float, float]] = {
+        **SAMPLER_BOUNDS,
         "steps": (1, 200),
         "samples": (1, 8),
         "guidance_scale": (0, 10),
         "sigma_max": (0.05, 1000),
         "sigma_min": (0.0005, 10),
-        "rho": (1, 20),
-        "gamma_0": (0, 2),
         "gamma_min": (0, 1000),
-        "noise_scale": (0, 2),
-        "step_scale": (0.5, 2),
     }
-    samplers: tuple[SamplerName, ...] = ("euler", "heun", "ancestral", "af3")
+    samplers = SAMPLERS
     examples = tuple(
         {"label": prompt, "input": {"prompt": prompt}}
         for prompt in (

@@ -10,11 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.diffusion.sampler import Request, Run, SamplerName, run, sample
+from models.diffusion.sampler import SAMPLERS, Request, Run, run, sample
 from models.dye.denoiser import ExactDenoiser
 from models.dye.shapes import SHAPES, centres
 from models.evaluation.settling import Trace, particle_settling
-from models.pipeline import Frame, InputError, SampleSettings, ScheduleSpec, sample_generators
+from models.pipeline import (
+    SAMPLER_BOUNDS,
+    Frame,
+    InputError,
+    SampleSettings,
+    ScheduleSpec,
+    sample_generators,
+)
 
 PARTICLES = 1500
 
@@ -67,18 +74,15 @@ class Dye:
         steps=50, schedule=ScheduleSpec("karras", sigma_max=10.0, sigma_min=0.02, rho=7.0)
     )
     bounds: Mapping[str, tuple[float, float]] = {
+        **SAMPLER_BOUNDS,
         "steps": (1, 400),
         "samples": (1, 4),
         "guidance_scale": (1, 1),
         "sigma_max": (0.01, 1000),
         "sigma_min": (0.0001, 100),
-        "rho": (1, 20),
-        "gamma_0": (0, 2),
         "gamma_min": (0, 1000),
-        "noise_scale": (0, 2),
-        "step_scale": (0.5, 2),
     }
-    samplers: tuple[SamplerName, ...] = ("euler", "heun", "ancestral", "af3")
+    samplers = SAMPLERS
     examples = tuple({"label": name, "input": {"shape": name}} for name in SHAPES)
     checkpoints: Mapping[str, str] = {}
 

@@ -101,8 +101,9 @@ def image_settling(frames: Sequence[Trace], final: np.ndarray) -> dict[str, Any]
     return _curves(shown, bands)
 
 
-def graph_distances(atoms: int, bonds: np.ndarray) -> np.ndarray:
-    """Bonds between each pair of atoms, (N, N) int16; unconnected pairs get 32767. bonds: (M, 2)."""
+def graph_distances(atoms: int, bonds: np.ndarray, within: int | None = None) -> np.ndarray:
+    """Bonds between each pair of atoms, (N, N) int16; unconnected pairs, and with ``within`` all pairs
+    more than that apart, get 32767. bonds: (M, 2)."""
     far = np.iinfo(np.int16).max
     distance = np.full((atoms, atoms), far, np.int16)
     np.fill_diagonal(distance, 0)
@@ -113,6 +114,8 @@ def graph_distances(atoms: int, bonds: np.ndarray) -> np.ndarray:
     for source in range(atoms):
         queue = [source]
         for atom in queue:
+            if within is not None and distance[source, atom] >= within:
+                break  # the queue is in order of distance: nothing nearer follows
             for other in neighbours[atom]:
                 if distance[source, other] == far:
                     distance[source, other] = distance[source, atom] + 1
@@ -128,7 +131,8 @@ def molecule_settling(
     frames: denoised (N, 3); final: (N, 3); bonds: (M, 2) from the input graph. Distances do not see
     rotations, so no alignment is needed. A molecule too small for a scale has no curve for it.
     """
-    apart = graph_distances(len(final), bonds)
+    # This runs between other visitors' steps, so it looks no further than the scales need.
+    apart = graph_distances(len(final), bonds, within=LONG_RANGE - 1)
     upper = np.triu(np.ones_like(apart, bool), 1)
     scales: Mapping[str, tuple[str, np.ndarray]] = {
         "global": ("distances between far atoms", upper & (apart >= LONG_RANGE)),

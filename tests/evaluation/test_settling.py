@@ -52,6 +52,8 @@ def test_graph_distances() -> None:
     apart = graph_distances(5, np.array([[0, 1], [1, 2], [2, 3]]))
     assert apart[0].tolist() == [0, 1, 2, 3, 32767]
     assert (apart == apart.T).all()
+    near = graph_distances(5, np.array([[0, 1], [1, 2], [2, 3]]), within=2)
+    assert near[0].tolist() == [0, 1, 2, 32767, 32767]
 
 
 def test_molecule_scales() -> None:
