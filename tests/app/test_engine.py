@@ -19,12 +19,16 @@ class Watcher:
 
     def __init__(self, on_answer: Any = None) -> None:
         self.steps: list[int] = []
+        self.places: list[int] = []
         self.result: Any = None
         self.error: Exception | None = None
         self.reason: str | None = None
         self.ends = 0
         self.over = threading.Event()
         self.on_answer = on_answer
+
+    def waiting(self, place: int, seconds: float) -> None:
+        self.places.append(place)
 
     def started(self) -> None:
         pass
@@ -53,6 +57,25 @@ class Watcher:
     def wait(self) -> Watcher:
         assert self.over.wait(30)
         return self
+
+
+class Clock:
+    """Seconds that pass in forwards only, as many as every row of a network is said to cost."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def cost(self, net: Any, seconds: float) -> None:
+        answer = net.answer
+
+        def slow(requests: Any) -> Any:
+            self.now += seconds * sum(len(request.sigma) for request in requests)
+            return answer(requests)
+
+        net.answer = slow
 
 
 def settings(seed: int = 0, steps: int = 6, samples: int = 1) -> SampleSettings:
@@ -93,10 +116,13 @@ def test_one_forward_per_tick_holds_every_live_run() -> None:
     assert [{r.step for r in batch} for batch in toy.net.batches] == [{k} for k in range(6)]
 
 
-def test_different_buckets_do_not_share_a_forward_and_both_advance_in_every_tick() -> None:
+def test_different_buckets_take_turns() -> None:
     small, image = Toy("particles"), Toy("image")
     image.net.batches = small.net.batches  # one common log
-    engine, watchers = Engine(), [Watcher(), Watcher()]
+    clock = Clock()
+    engine, watchers = Engine(clock=clock), [Watcher(), Watcher()]
+    for toy in (small, image):
+        clock.cost(toy.net, 1.0)
     engine.submit(Job(small.run("well", settings(steps=3)), watchers[0], 1))
     engine.submit(Job(image.run("well", settings(steps=3)), watchers[1], 1))
     engine.start()
@@ -278,6 +304,9 @@ def test_time_inside_and_outside_of_forwards_is_accounted_for() -> None:
     class Observer:
         def forward(self, net: str, requests: int, rows: int, seconds: float) -> None:
             seen.append((net, requests, rows))
+
+        def cells(self, net: str, used: int, padded: int) -> None:
+            raise AssertionError("the toy network does not pad")
 
         def tick(self, seconds: float, forward_seconds: float) -> None:
             ticks.append((seconds, forward_seconds))
