@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.checkpoint import CheckpointError
+from models.checkpoint import CheckpointError, fingerprint
 from models.config import from_json
 from models.dalle2.compact import load_compact
+from models.dalle2.fast import Compiled
 from models.dalle2.unet import channels_last
 from models.diffusion.precond import Precond
 from models.diffusion.sampler import Request
@@ -29,11 +31,13 @@ class StageNetwork(ABC):
     checkpoint: ClassVar[Path]
     config_class: ClassVar[type[Any]]
     network_class: ClassVar[type[nn.Module]]
+    bf16 = True  # torch computes in bf16 autocast; an instance may say False, to compare
 
-    def __init__(self, denoiser: Precond, config: Any) -> None:
+    def __init__(self, denoiser: nn.Module, config: Any, weights: str = "") -> None:
         self.denoiser = denoiser.eval()
         self.config = config
         self.sigma_data: float = config.sigma_data
+        self.weights = weights  # the checkpoint's fingerprint
 
     @classmethod
     def load(cls, path: Path | None = None) -> Self:
@@ -42,11 +46,27 @@ class StageNetwork(ABC):
         state, header = load_compact(path)
         try:
             config = from_json(cls.config_class, header["config"])
-            denoiser = Precond(cls.network_class(config), config.sigma_data)
+            denoiser = cls.denoiser_of(config)
             denoiser.load_state_dict(state)
         except (RuntimeError, TypeError, ValueError) as error:
             raise CheckpointError(path, f"does not fit this code ({error})") from error
-        return cls(channels_last(denoiser), config)
+        return cls(channels_last(denoiser), config, fingerprint(path))
+
+    @classmethod
+    def denoiser_of(cls, config: Any) -> nn.Module:
+        """The raw network within its preconditioning, called ``(x, sigma, **cond)``."""
+        return Precond(cls.network_class(config), config.sigma_data)
+
+    def compile(self, threads: int) -> None:
+        """From now on forwards run in OpenVINO, which must be installed."""
+        self.uncompile()
+        network = self.denoiser.get_submodule("network")
+        self.denoiser.network = Compiled(network, threads, self.weights)
+
+    def uncompile(self) -> None:
+        """From now on forwards run in torch again."""
+        if isinstance(self.denoiser.network, Compiled):
+            self.denoiser.network = self.denoiser.network.original
 
     @property
     @abstractmethod
@@ -64,7 +84,7 @@ class StageNetwork(ABC):
     def answer(self, requests: Sequence[Request]) -> list[Tensor]:
         x = torch.cat([r.x for r in requests])
         sigma = torch.cat([r.sigma for r in requests])
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             out = self.denoise(x, sigma, requests)
         return list(out.split([len(r.x) for r in requests]))
 
@@ -72,3 +92,15 @@ class StageNetwork(ABC):
 def gather(requests: Sequence[Request], key: str) -> Tensor:
     """One entry of every request's ``cond``, rows after rows."""
     return torch.cat([r.cond[key] for r in requests])
+
+
+def gather_states(requests: Sequence[Request], width: int) -> Tensor:
+    """Token states of every request's rows, padded with zeros to the longest; requests that have none
+    get one row of zeros each, which reads as no token. -> (B, T, width)"""
+    given = [r.cond.get("states") for r in requests]
+    states = [
+        torch.zeros(len(r.x), 1, width) if s is None else s
+        for r, s in zip(requests, given, strict=True)
+    ]
+    longest = max(s.shape[1] for s in states)
+    return torch.cat([F.pad(s, (0, 0, 0, longest - s.shape[1])) for s in states])

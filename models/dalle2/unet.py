@@ -63,27 +63,27 @@ class ResBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention over positions, joined by context tokens that are attended to but not changed."""
+    """Self-attention over positions, joined by context tokens that are attended to but not changed;
+    with a context width of 0 there are none."""
 
     def __init__(self, width: int, context: int, head: int = 32) -> None:
         super().__init__()
         self.heads = width // head
         self.norm = ChannelNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
-        self.context_kv = nn.Linear(context, 2 * width)
+        self.context_kv = nn.Linear(context, 2 * width) if context else None
         self.out = nn.Linear(width, width)
         nn.init.zeros_(self.out.weight)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+    def forward(self, x: Tensor, context: Tensor | None) -> Tensor:
         """x: (B, C, H, W); context: (B, T, context)."""
         b, c, height, width = x.shape
         rows = self.norm(x).permute(0, 2, 3, 1).reshape(b, height * width, c)
         q, k, v = self.qkv(rows).chunk(3, -1)
-        context_k, context_v = self.context_kv(context).chunk(2, -1)
-        q, k, v = (
-            t.reshape(b, -1, self.heads, c // self.heads).transpose(1, 2)
-            for t in (q, torch.cat([k, context_k], 1), torch.cat([v, context_v], 1))
-        )
+        if self.context_kv is not None:
+            context_k, context_v = self.context_kv(context).chunk(2, -1)
+            k, v = torch.cat([k, context_k], 1), torch.cat([v, context_v], 1)
+        q, k, v = (t.reshape(b, -1, self.heads, c // self.heads).transpose(1, 2) for t in (q, k, v))
         # Written out: at 20 to 70 keys the fused CPU kernel's backward is ten times slower.
         weights = (q @ k.transpose(-2, -1) * (c // self.heads) ** -0.5).softmax(-1).to(v.dtype)
         mixed = (weights @ v).transpose(1, 2).reshape(b, height * width, c)
@@ -96,7 +96,8 @@ class UNet(nn.Module):
     layout (B, widths[-1], s, s), if given, is added at the lowest resolution s.
 
     widths: channels of each level from full resolution down; blocks: residual blocks per level.
-    Attention runs on every level whose index is in `attention`.
+    Attention runs on every level whose index is in `attention`, and in the middle unless told not to:
+    without it the network is fully convolutional and takes any size.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class UNet(nn.Module):
         context: int,
         attention: tuple[int, ...],
         dropout: float = 0.0,
+        middle_attention: bool = True,
     ) -> None:
         super().__init__()
         self.stem = nn.Conv2d(inputs, widths[0], 3, padding=1)
@@ -122,7 +124,7 @@ class UNet(nn.Module):
                     self._stage(width, condition, context, level in attention, dropout)
                 )
             previous = width
-        self.middle = self._stage(previous, condition, context, True, dropout)
+        self.middle = self._stage(previous, condition, context, middle_attention, dropout)
         for level, width in reversed(list(enumerate(widths))):
             if level + 1 < len(widths):
                 self.up.append(nn.Conv2d(previous, width, 3, padding=1))
@@ -143,12 +145,16 @@ class UNet(nn.Module):
         return stage
 
     @staticmethod
-    def _run(stage: nn.ModuleList, x: Tensor, condition: Tensor, context: Tensor) -> Tensor:
+    def _run(stage: nn.ModuleList, x: Tensor, condition: Tensor, context: Tensor | None) -> Tensor:
         x = stage[0](x, condition)
         return stage[1](x, context) if len(stage) > 1 else x
 
     def forward(
-        self, x: Tensor, condition: Tensor, context: Tensor, layout: Tensor | None = None
+        self,
+        x: Tensor,
+        condition: Tensor,
+        context: Tensor | None = None,
+        layout: Tensor | None = None,
     ) -> Tensor:
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         kept: list[Tensor] = []

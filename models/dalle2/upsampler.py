@@ -1,15 +1,22 @@
-"""The upsampler: diffusion from the 16x16 picture to 32x32 (Ramesh et al. 2022, section 2.1).
+"""The upsamplers: diffusion from 16 to 32, 64 and 128 px (Ramesh et al. 2022, section 2.1).
 
-It starts from the enlarged base picture plus noise of half the data's own size (as SDEdit does, Meng
-et al. 2022), not from pure noise: the base has settled everything coarser, so on the shared noise axis
-the base owns the high levels and the upsampler the low ones.
+Each starts from the enlarged picture of the stage before plus noise (as SDEdit does, Meng et al. 2022),
+not from pure noise: what is coarser has been settled. Every doubling starts at half the noise of the
+one before, because the spectrum of pictures falls about so from octave to octave; on the shared noise
+axis each stage owns its own stretch.
+
+The way from the enlarged picture to the sharp one is part of the noise process (residual shifting, Yue
+et al. 2023): at level sigma the network sees ``(1 - s) sharp + s enlarged + sigma noise`` with
+``s = sigma / sigma_start``. An Euler step keeps exactly to that mixture, so the sampler needs nothing
+new, and what the network sees in use is what it saw in training.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,65 +25,180 @@ from torch import Tensor, nn
 from models.checkpoint import CHECKPOINTS
 from models.dalle2.network import StageNetwork, gather
 from models.dalle2.unet import UNet, fourier
-from models.diffusion.sampler import Request
+from models.diffusion.precond import rows
+from models.diffusion.sampler import Request, Run, SamplerName, sample
+from models.diffusion.schedule import Schedule, karras, without_churn
 
-CHECKPOINT = CHECKPOINTS / "dalle2-upsampler.safetensors"
-LOW_NOISE = 0.2  # largest noise added to the low-resolution condition in training (Ho et al. 2022)
+SIGMA_MIN = 0.03  # last level of every upsampler, pixel RMS
 
 
 @dataclass(frozen=True)
 class UpsamplerConfig:
-    """size: pixels per side of the result; sigma_start: noise level at which sampling begins."""
+    """size: pixels per side of the result; sigma_start: noise level at which sampling begins;
+    residual: measured spread of what an enlarged picture lacks; block: the network works on blocks of
+    that many pixels per side; share: the decoder takes that many times its steps."""
 
     sigma_data: float
     sigma_start: float
-    size: int = 32
-    embed: int = 256
+    residual: float
+    size: int
+    block: int = 2
     widths: tuple[int, ...] = (64, 128)
     blocks: int = 1
-    condition: int = 192
-    context: int = 96
+    condition: int = 128
+    attention: bool = False
+    share: int = 12
 
 
 class UpsamplerNetwork(nn.Module):
-    """The raw network F. It works on 2x2 pixel blocks, next to the low-resolution picture's pixels."""
+    """The raw network U. It works on blocks of pixels, next to the same blocks of the low-resolution
+    picture; without attention it is fully convolutional."""
 
     def __init__(self, config: UpsamplerConfig) -> None:
         super().__init__()
         self.config = config
-        c = config.condition
-        self.noise = nn.Sequential(nn.Linear(64, c), nn.SiLU(), nn.Linear(c, c))
-        self.image = nn.Linear(config.embed, c)
-        self.merge = nn.Sequential(nn.SiLU(), nn.Linear(c, c), nn.SiLU())
-        self.image_token = nn.Linear(config.embed, config.context)
-        self.unet = UNet(15, 12, config.widths, config.blocks, c, config.context, ())
+        c, area = config.condition, config.block**2
+        self.noise = nn.Sequential(
+            nn.Linear(64, c), nn.SiLU(), nn.Linear(c, c), nn.SiLU(), nn.Linear(c, c), nn.SiLU()
+        )
+        self.unet = UNet(
+            3 * area + 3 * area // 4,
+            3 * area,
+            config.widths,
+            config.blocks,
+            c,
+            0,
+            (),
+            middle_attention=config.attention,
+        )
 
-    def forward(self, x: Tensor, c_noise: Tensor, low: Tensor, image_embed: Tensor) -> Tensor:
-        """x: (B, 3, S, S); low: (B, 3, S/2, S/2) in [-1, 1]; image_embed: (B, embed) of unit length."""
-        image = image_embed * math.sqrt(self.config.embed)
-        condition = self.merge(self.noise(fourier(c_noise, 64)) + self.image(image))
-        blocks = torch.cat([F.pixel_unshuffle(x, 2), low], 1)
-        return F.pixel_shuffle(self.unet(blocks, condition, self.image_token(image)[:, None]), 2)
+    def forward(self, x: Tensor, c_noise: Tensor, low: Tensor) -> Tensor:
+        """x: (B, 3, S, S); low: (B, 3, S/2, S/2) in [-1, 1]; S a multiple of 2 * block."""
+        block = self.config.block
+        joined = torch.cat([F.pixel_unshuffle(x, block), F.pixel_unshuffle(low, block // 2)], 1)
+        return F.pixel_shuffle(self.unet(joined, self.noise(fourier(c_noise, 64))), block)
+
+
+class ShiftedScalings(NamedTuple):
+    """c_skip, c_out and c_in of the shifted process, (B,) each."""
+
+    c_skip: Tensor
+    c_out: Tensor
+    c_in: Tensor
+
+
+def shifted_scalings(sigma: Tensor, config: UpsamplerConfig) -> ShiftedScalings:
+    """EDM's coefficients (Karras et al. 2022, appendix B.6) for a picture whose enlarged version is
+    known: what is left to say has the spread `residual`, not sigma_data.
+
+    With r = sharp - enlarged, x - enlarged = (1 - s) r + sigma noise has variance
+    v = residual^2 (1 - s)^2 + sigma^2. c_in makes it 1, c_skip is the best linear guess of r from it,
+    and c_out the spread of what that guess misses.
+    """
+    rest = (1 - sigma / config.sigma_start).clamp_min(0)
+    variance = config.residual**2 * rest**2 + sigma**2
+    return ShiftedScalings(
+        c_skip=config.residual**2 * rest / variance,
+        c_out=config.residual * sigma / variance.sqrt(),
+        c_in=1 / variance.sqrt(),
+    )
+
+
+class ShiftedPrecond(nn.Module):
+    """D(x; sigma) = enlarged + c_skip (x - enlarged) + c_out U(c_in (x - enlarged), c_noise, low).
+
+    Everything here stays in float32. With the plain preconditioning a network at these low levels
+    learns for a long time to copy the very noise that is to be taken away.
+    """
+
+    def __init__(self, network: nn.Module, config: UpsamplerConfig) -> None:
+        super().__init__()
+        self.network = network
+        self.config = config
+
+    def forward(self, x: Tensor, sigma: Tensor, low: Tensor) -> Tensor:
+        """x: (B, 3, S, S), sigma: (B,), low: (B, 3, S/2, S/2) -> (B, 3, S, S)"""
+        sigma = sigma.to(x.device, torch.float32)
+        scale = shifted_scalings(sigma, self.config)
+        enlarged = enlarge(low, x.shape[-1])
+        difference = x.float() - enlarged
+        c_noise = (sigma / self.config.sigma_start).clamp_min(1e-20).log() / 4
+        raw = self.network(rows(scale.c_in, x) * difference, c_noise, low)
+        return enlarged + rows(scale.c_skip, x) * difference + rows(scale.c_out, x) * raw.float()
 
 
 def enlarge(low: Tensor, size: int) -> Tensor:
-    """The base picture at full size, bilinear. (B, 3, s, s) -> (B, 3, size, size)"""
+    """The picture at another size, bilinear. (B, 3, s, s) -> (B, 3, size, size)"""
     return F.interpolate(low, size=(size, size), mode="bilinear", align_corners=False)
 
 
-class Upsampler(StageNetwork):
-    """Answers requests whose ``cond`` is ``{"low", "image_embed"}``, per row."""
+def shifted(target: Tensor, low: Tensor, sigma: Tensor, sigma_start: float) -> Tensor:
+    """The noisy state at level sigma (B,): on the way from the enlarged picture to the target."""
+    level = sigma.view(-1, 1, 1, 1)
+    residual = enlarge(low, target.shape[-1]) - target
+    return target + level / sigma_start * residual + level * torch.randn_like(target)
 
-    name = "upsampler"
-    checkpoint = CHECKPOINT
+
+def upsampler_schedule(steps: int, config: UpsamplerConfig) -> Schedule:
+    """The levels of an upsampler beside a decoder of that many steps: a share of its steps."""
+    return without_churn(
+        karras(min(max(steps // config.share, 1), 25), SIGMA_MIN, config.sigma_start)
+    )
+
+
+class Upsampler(StageNetwork):
+    """Answers requests whose ``cond`` is ``{"low"}``, per row."""
+
     config_class = UpsamplerConfig
     network_class = UpsamplerNetwork
+    size: ClassVar[int]
+    work: ClassVar[float]  # of a step, in steps of the decoder
+
+    @classmethod
+    def denoiser_of(cls, config: UpsamplerConfig) -> nn.Module:
+        return ShiftedPrecond(UpsamplerNetwork(config), config)
 
     @property
     def shape(self) -> tuple[int, ...]:
         return (3, self.config.size, self.config.size)
 
     def denoise(self, x: Tensor, sigma: Tensor, requests: Sequence[Request]) -> Tensor:
-        return self.denoiser(
-            x, sigma, low=gather(requests, "low"), image_embed=gather(requests, "image_embed")
-        )
+        return self.denoiser(x, sigma, low=gather(requests, "low"))
+
+
+def upsample(
+    net: Upsampler,
+    low: Tensor,
+    schedule: Schedule,
+    generators: Sequence[torch.Generator],
+    sampler: SamplerName = "euler",
+) -> Run[Tensor]:
+    """One stage. low: (S, 3, s, s) in [-1, 1] -> (S, 3, 2 s, 2 s) in [-1, 1]"""
+    picture = yield from sample(
+        net,
+        net.shape,
+        schedule,
+        generators,
+        cond={"low": low},
+        sampler=sampler,
+        x_init=enlarge(low, net.size),
+    )
+    return picture.clamp(-1, 1)
+
+
+class Upsampler32(Upsampler):
+    name, size, work = "upsampler", 32, 0.4
+    checkpoint: ClassVar[Path] = CHECKPOINTS / "dalle2-upsampler.safetensors"
+
+
+class Upsampler64(Upsampler):
+    name, size, work = "upsampler64", 64, 1.0
+    checkpoint: ClassVar[Path] = CHECKPOINTS / "dalle2-upsampler64.safetensors"
+
+
+class Upsampler128(Upsampler):
+    name, size, work = "upsampler128", 128, 1.0
+    checkpoint: ClassVar[Path] = CHECKPOINTS / "dalle2-upsampler128.safetensors"
+
+
+UPSAMPLERS: tuple[type[Upsampler], ...] = (Upsampler32, Upsampler64, Upsampler128)
