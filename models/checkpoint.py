@@ -17,6 +17,7 @@ from torch import Tensor
 from models.config import to_json
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
+TABLES = Path(__file__).parent / "tables"  # shipped data that is no network
 
 
 class CheckpointError(RuntimeError):

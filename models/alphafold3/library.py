@@ -1,6 +1,6 @@
 """What ships beside the weights: the code table, what training saw, and reference structures.
 
-Three small files in ``models/checkpoints``, built from the caches by :func:`export`:
+Three small files in ``models/tables``, built from the caches by :func:`export`:
 
 - ``alphafold3-components.tsv.xz``: code, name and SMILES of the Chemical Component Dictionary;
 - ``alphafold3-seen.safetensors``: hashes of training molecules and scaffolds, and a bit table of
@@ -27,7 +27,7 @@ from torch import Tensor
 
 from models.alphafold3.chemistry import with_conformer
 from models.alphafold3.data.molecules import scaffold_smiles
-from models.checkpoint import CHECKPOINTS, CheckpointError
+from models.checkpoint import TABLES, CheckpointError
 
 COMPONENTS = "alphafold3-components.tsv.xz"
 SEEN = "alphafold3-seen.safetensors"
@@ -63,7 +63,7 @@ class Component:
 class Library:
     """Reads the three files when first asked. Raises CheckpointError when one is missing or broken."""
 
-    def __init__(self, folder: Path = CHECKPOINTS) -> None:
+    def __init__(self, folder: Path = TABLES) -> None:
         self.folder = folder
 
     def _path(self, name: str) -> Path:

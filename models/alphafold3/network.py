@@ -14,6 +14,7 @@ from models.alphafold3.diffusion_module import STYLES, StructureModel
 from models.alphafold3.features import arrays, collate
 from models.alphafold3.geometry import centre
 from models.alphafold3.graph import Graph
+from models.cached import content
 from models.diffusion.sampler import Request
 
 
@@ -29,6 +30,11 @@ class Structure:
         return arrays(self.graph)
 
     @cached_property
+    def digest(self) -> bytes:
+        """Of everything that the networks are shown; equal structures have equal ones."""
+        return content(self.graph.slots, self.style, self.arrays)
+
+    @cached_property
     def atoms(self) -> Tensor:
         """(N,) slots that hold an atom; samplers work on these N atoms alone."""
         return torch.from_numpy(np.flatnonzero(self.graph.present))
@@ -41,6 +47,9 @@ class Conditioned:
     structure: Structure
     token_input: Tensor
     bias: Tensor
+
+
+SHARED = 32  # tokens; sizes up to this, up to twice this and so on share a forward
 
 
 def padded(tokens: int) -> int:
@@ -62,6 +71,11 @@ class TrunkNetwork:
         graph = request.cond.graph
         return graph.slots, padded(graph.size)
 
+    def cells(self, requests: Sequence[Request]) -> tuple[int, int]:
+        """Pairs of tokens in the structures of one forward, and computed with the padding."""
+        sizes = [request.cond.graph.size for request in requests]
+        return sum(size**2 for size in sizes), len(sizes) * padded(max(sizes)) ** 2
+
     def answer(self, requests: Sequence[Request]) -> list[Conditioned]:
         structures: list[Structure] = [request.cond for request in requests]
         slots = structures[0].graph.slots
@@ -82,6 +96,7 @@ class AtomsNetwork:
     """
 
     name = "atoms"
+    bf16 = True  # as it was trained; an instance may say False, to compare
 
     def __init__(self, model: StructureModel, slots: int) -> None:
         self.model = model
@@ -89,7 +104,15 @@ class AtomsNetwork:
         self.sigma_data = model.sigma_data(slots)
 
     def bucket(self, request: Request) -> Hashable:
-        return self.slots, padded(request.cond.structure.graph.size), len(request.x)
+        """A forward costs as much as a hundred and fifty padded tokens before it computes any, so sizes
+        share one generously; who is alone is padded by its own size (see :func:`padded`)."""
+        return self.slots, -(-request.cond.structure.graph.size // SHARED), len(request.x)
+
+    def cells(self, requests: Sequence[Request]) -> tuple[int, int]:
+        """Tokens of all rows of one forward, and computed with the padding."""
+        sizes = [request.cond.structure.graph.size for request in requests]
+        copies = len(requests[0].x)
+        return copies * sum(sizes), copies * len(sizes) * padded(max(sizes))
 
     def answer(self, requests: Sequence[Request]) -> list[Tensor]:
         conds: list[Conditioned] = [request.cond for request in requests]
@@ -108,14 +131,15 @@ class AtomsNetwork:
         mask = features.atom_mask[:, None].expand(-1, copies, -1).flatten(0, 1)
         sigma = torch.cat([request.sigma for request in requests]).float()
         styles = torch.tensor([STYLES.index(s.style) for s in structures]).repeat_interleave(copies)
-        denoised = self.model.denoise(
-            centre(x.flatten(0, 1), mask),
-            sigma,
-            features,
-            (token_input, bias),
-            styles,
-            torch.full_like(sigma, self.sigma_data),
-        )
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            denoised = self.model.denoise(
+                centre(x.flatten(0, 1), mask),
+                sigma,
+                features,
+                (token_input, bias),
+                styles,
+                torch.full_like(sigma, self.sigma_data),
+            )
         # Training aligned the truth to the prediction, so only the shape of the answer means anything.
         rows = centre(denoised, mask).unflatten(0, (batch, copies))
         return [rows[b][:, s.atoms] for b, s in enumerate(structures)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from models.alphafold3.library import Library
 from models.alphafold3.network import AtomsNetwork, TrunkNetwork
 from models.alphafold3.polymer import CA, SLOTS
 from models.alphafold3.trunk import ModelConfig
+from models.cached import Cached
 from models.checkpoint import CHECKPOINTS, CheckpointError, fingerprint, load
 from models.config import from_json
 from models.diffusion.sampler import SAMPLERS, Request, Run, run, sample
@@ -27,6 +30,7 @@ from models.evaluation.settling import Trace, molecule_settling
 from models.pipeline import SAMPLER_BOUNDS, Frame, SampleSettings, ScheduleSpec, sample_generators
 
 CHECKPOINT = "alphafold3.safetensors"
+PLANS_KEPT = 64  # a large one takes half a megabyte
 EXAMPLES: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("Peptide Gly-Trp-Lys", {"protein": "GWK"}),
     ("Caffeine", {"ccd": "CFF"}),
@@ -174,13 +178,25 @@ class AlphaFold3:
     def __init__(self, folder: Path = CHECKPOINTS) -> None:
         path = folder / CHECKPOINT
         self.model = load_model(path)
-        self.library = Library(folder)
+        self.library = Library()
         self.checkpoints: Mapping[str, str] = {CHECKPOINT: fingerprint(path)}
-        self.trunk = TrunkNetwork(self.model)
+        self.trunk = Cached(TrunkNetwork(self.model), lambda request: request.cond.digest)
         self.atoms = {slots: AtomsNetwork(self.model, slots) for slots in (1, SLOTS)}
+        self._read = lru_cache(PLANS_KEPT)(self._parse)
+
+    @property
+    def caches(self) -> tuple[Cached, ...]:
+        return (self.trunk,)
 
     def parse(self, input: Mapping[str, Any]) -> Plan:
-        return parse(input, self.library)
+        """Reading takes milliseconds and a class asks for the same few molecules, so the plans of the
+        last ones are kept; they never change."""
+        return self._read(json.dumps(input, default=str))
+
+    def _parse(self, text: str) -> Plan:
+        plan = parse(json.loads(text), self.library)
+        plan.structure.digest  # noqa: B018 - features take a moment, which is better spent here
+        return plan
 
     def start(self, plan: Plan, settings: SampleSettings) -> dict[str, Any]:
         net = self.atoms[plan.slots]

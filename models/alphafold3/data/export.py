@@ -25,7 +25,7 @@ from models.alphafold3.library import (
     molecule_hash,
     reference_entry,
 )
-from models.checkpoint import CHECKPOINTS
+from models.checkpoint import TABLES
 
 # Molecules whose experimental conformer the page can show beside the sample.
 SHOWN = (
@@ -103,7 +103,7 @@ def _identity(a: str, b: str) -> float:
     return best / min(len(a), len(b))
 
 
-def export(cache: Path = Path("cache"), folder: Path = CHECKPOINTS) -> None:
+def export(cache: Path = Path("cache"), folder: Path = TABLES) -> None:
     """Writes the three library files. Needs both caches and biotite."""
     molecules = Molecules(cache / "molecules/molecules.npz")
     proteins = Proteins(cache / "proteins/proteins.npz")
