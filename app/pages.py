@@ -5,23 +5,63 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from fastapi.templating import Jinja2Templates
 
+from app.cards import CARDS, Card, card
+from app.schemas import BadRequest
 from app.static import Compressed
 
 HERE = Path(__file__).parent
 ROOT = (
     HERE if (HERE / "static").is_dir() else HERE.parent
 )  # inside a wheel they lie in this package
+SHEETS = ROOT / "static" / "cards"
 templates = Jinja2Templates(ROOT / "templates")
 
 router = APIRouter(include_in_schema=False)
+
+
+def recorded() -> list[str]:
+    """Pipelines of which a recorded run is there; the page asks for no other."""
+    return sorted(path.stem for path in (ROOT / "static" / "traces").glob("*.json"))
+
+
+templates.env.globals["recorded"] = recorded
 
 
 @router.api_route("/", methods=["GET", "HEAD"])
 async def stage(request: Request) -> Response:
     """The stage."""
     return templates.TemplateResponse(request, "stage.html")
+
+
+@router.get("/models")
+def models(request: Request) -> Response:
+    """Every model in short, with the way to its card."""
+    context = {"cards": [card(id, SHEETS) for id in CARDS]}
+    return templates.TemplateResponse(request, "models.html", context)
+
+
+@router.get("/models/{id}")
+def model(id: str, request: Request) -> Response:
+    """The card of one model."""
+    return templates.TemplateResponse(request, "card.html", {"card": _card(id)})
+
+
+@router.get("/models/{id}/card.json")
+def model_data(id: str) -> JSONResponse:
+    """What a card's charts are drawn from."""
+    return JSONResponse(_card(id).data(), headers={"Cache-Control": "no-cache"})
+
+
+def _card(id: str) -> Card:
+    try:
+        return card(id, SHEETS)
+    except KeyError as error:
+        raise BadRequest.one(
+            "id", "no model has this card", f"one of {', '.join(CARDS)}", status=404
+        ) from error
 
 
 @router.get("/docs")

@@ -78,27 +78,43 @@ def _curves(
     }
 
 
-def _resize(picture: np.ndarray, side: int) -> np.ndarray:
-    """(h, w, c) -> (side, side, c) by repeating pixels; side is a multiple of h."""
-    return picture.repeat(side // picture.shape[0], 0).repeat(side // picture.shape[1], 1)
+def _blocks(pictures: np.ndarray, side: int) -> np.ndarray:
+    """Block averages: (..., h, w, c) -> (..., side, side, c); h and w are multiples of side."""
+    *lead, height, width, colours = pictures.shape
+    cut = pictures.reshape(*lead, side, height // side, side, width // side, colours)
+    return cut.mean((-4, -2))
 
 
 def image_settling(frames: Sequence[Trace], final: np.ndarray) -> dict[str, Any]:
     """Curves per spatial-frequency band. frames: denoised (h, w, 3) in [-1, 1]; final: (H, W, 3).
 
-    Frames of a smaller stage are compared at the final size, pixels repeated.
+    Stages differ in size. A frame is compared with the final reduced to the frame's own size, which is
+    what a perfect frame of that stage would show. What the final holds inside that size's pixels is
+    error of the high band: an early stage cannot show it.
     """
     shown = shared_axis(frames)
-    side = final.shape[0]
-    frequency = np.fft.fftfreq(side) * side
-    radius = np.hypot(frequency[:, None], frequency[None, :])
-    difference = np.stack([_resize(f.denoised, side) - final for f in shown])
-    power = (np.abs(np.fft.fft2(difference, axes=(1, 2))) ** 2).sum(-1)  # (F, H, W)
-    bands = []
-    for name, label, low, high in IMAGE_BANDS:
-        inside = (radius >= low) & (radius < high)
-        bands.append((name, label, "pixel RMS", np.sqrt(power[:, inside].sum(1)) / side**2))
-    return _curves(shown, bands)
+    whole = {}  # by size: the final there, the square of what it leaves out, and each band's mask
+    for size in {len(frame.denoised) for frame in shown}:
+        reduced = _blocks(final, size)
+        lost = (final**2).mean((0, 1)).sum() - (reduced**2).mean((0, 1)).sum()
+        frequency = np.fft.fftfreq(size) * size
+        radius = np.hypot(frequency[:, None], frequency[None, :])
+        masks = [(radius >= low) & (radius < high) for _, _, low, high in IMAGE_BANDS]
+        whole[size] = reduced, max(0.0, float(lost)), masks
+    errors = np.zeros((len(IMAGE_BANDS), len(shown)))
+    for i, frame in enumerate(shown):
+        size = len(frame.denoised)
+        reduced, lost, masks = whole[size]
+        power = np.abs(np.fft.fft2(frame.denoised - reduced, axes=(0, 1))) ** 2 / size**4
+        errors[:, i] = [power[mask].sum() for mask in masks]
+        errors[-1, i] += lost
+    return _curves(
+        shown,
+        [
+            (name, label, "pixel RMS", np.sqrt(error))
+            for (name, label, _, _), error in zip(IMAGE_BANDS, errors, strict=True)
+        ],
+    )
 
 
 def graph_distances(atoms: int, bonds: np.ndarray, within: int | None = None) -> np.ndarray:

@@ -1,18 +1,27 @@
-/** The form: caption, molecule, seed, settings, examples, and the errors beside them. */
+/** The form: the picture's fields, molecule, seed, settings, examples, and the errors beside them. */
 
 import { KINDS, guessKind, inputOf, kindOf, textOf } from "./input_kind.js";
 import { perPipeline } from "./link.js";
+import { PictureField } from "./picture_field.js";
+import { MODES, SAMPLES, askedOf, blamed, inputOf as pictureInputOf } from "./picture_input.js";
 import { t } from "./text.js";
 
 const SEED_MAX = 2 ** 32 - 1;
 /** Settings offered, per pipeline; everything else stays at the server's defaults. */
-const OFFERED = ["steps", "guidance_scale", "samples"];
-const FIELD = { dalle2: "prompt", alphafold3: "molecule" };
-const ACCENT = { dalle2: "picture", alphafold3: "molecule" };
+const OFFERED = {
+  dalle2: ["steps", "guidance_scale", "samples"],
+  alphafold3: ["steps", "guidance_scale", "samples"],
+  dalle1: ["temperature", "top_k"],
+};
+const FIELD = { dalle2: "prompt", dalle1: "prompt", alphafold3: "molecule" };
+const ACCENT = { dalle2: "picture", dalle1: "tokens", alphafold3: "molecule" };
 const byId = (id) => document.getElementById(id);
 
 export class Ask {
-  /** @param {{run: (pipelines: string[]) => void, stop: () => void}} on */
+  /**
+   * @param {{run: (pipelines: string[]) => void, stop: () => void, moded: (mode: string) => void,
+   *   say: (text: string) => void}} on
+   */
   constructor(on) {
     this.on = on;
     this.form = byId("ask");
@@ -24,11 +33,21 @@ export class Ask {
     this.running = false;
     this.kindCameAlong = true;
     /** @type {Record<string, Record<string, HTMLInputElement>>} sliders by pipeline and setting */
-    this.sliders = { dalle2: {}, alphafold3: {} };
+    this.said = {};
+    this.sliders = { dalle2: {}, alphafold3: {}, dalle1: {} };
+    this.picture = new PictureField({
+      complain: (text, which) => {
+        this.said.dalle1 = "";
+        this.complain("dalle2", text, which);
+      },
+      moded: () => this.#moded(),
+      run: () => this.on.run(["dalle2"]),
+      say: (text) => this.on.say(text),
+    });
     for (const kind of ["auto", ...KINDS]) this.kind.append(new Option(t(`kind.${kind}`), kind));
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.on.run(["dalle2", "alphafold3"]);
+      this.on.run(this.pipelines);
     });
     this.button.addEventListener("click", (event) => {
       // Enter in a field clicks the button as well (detail 0, not focused): that means "this one now".
@@ -45,8 +64,7 @@ export class Ask {
       this.kindCameAlong = false;
       this.#understood();
     });
-    for (const [pipeline, field] of Object.entries(FIELD))
-      byId(field).addEventListener("input", () => this.complain(pipeline, ""));
+    this.molecule.addEventListener("input", () => this.complain("alphafold3", ""));
     byId("dice").addEventListener("click", () => {
       this.seed.value = String(Math.floor(Math.random() * 1e6));
       this.complain("seed", "");
@@ -62,9 +80,31 @@ export class Ask {
     this.#understood();
   }
 
+  /** What Run starts. @returns {string[]} */
+  get pipelines() {
+    return ["dalle2", this.picture.mode === "compare" ? "dalle1" : "alphafold3"];
+  }
+
+  /** A mode that draws several samples asks for several; the others get back what was set. */
+  #moded() {
+    if (!this.picture) return; // the field is still being made
+    const { mode } = this.picture;
+    const slider = this.sliders.dalle2.samples;
+    if (slider) {
+      if (this.ownSamples === undefined) this.ownSamples = slider.value;
+      const wanted = Math.max(SAMPLES[mode] ?? 1, Number(this.ownSamples));
+      if (!(mode in SAMPLES)) this.ownSamples = undefined;
+      slider.value = String(wanted);
+      slider.dispatchEvent(new Event("input"));
+    }
+    this.on.moded(mode);
+  }
+
   /** @param {import("./link.js").LinkState} link */
   fill(link) {
+    if (MODES.includes(link.mode)) this.picture.setMode(link.mode);
     if (link.prompt !== undefined) this.prompt.value = link.prompt;
+    if (link.to !== undefined) byId("prompt-to").value = link.to;
     if (link.molecule !== undefined) this.molecule.value = link.molecule;
     if (link.kind && KINDS.includes(link.kind)) this.kind.value = link.kind;
     this.kindCameAlong = true;
@@ -76,8 +116,13 @@ export class Ask {
   /** What a recorded run or an example asks. @param {string} pipeline @param {any} input @param {number} [seed] */
   fillFrom(pipeline, input, seed) {
     if (seed !== undefined && this.wanted?.seed === undefined) this.seed.value = String(seed);
-    if (pipeline === "dalle2") this.prompt.value = input.prompt;
-    else {
+    if (pipeline === "dalle1") return;
+    if (pipeline === "dalle2") {
+      const asked = askedOf(input);
+      // A caption fits the comparison as well.
+      if (asked.mode === "caption" && this.picture.mode === "compare") asked.mode = "compare";
+      this.picture.fill(asked);
+    } else {
       this.molecule.value = textOf(input);
       this.kind.value = guessKind(this.molecule.value) === kindOf(input) ? "auto" : kindOf(input);
       this.kindCameAlong = true;
@@ -93,14 +138,24 @@ export class Ask {
       if (given.every((slider) => slider.value === slider.dataset.default)) return undefined;
       return [...new Set(given.map((slider) => slider.value))].join(",");
     };
+    const { mode, from, to } = this.picture.asked;
     return {
-      prompt: this.prompt.value,
+      mode: mode === "caption" ? undefined : mode,
+      prompt: from.text,
+      to: to.text || undefined,
       molecule: this.molecule.value,
       kind: this.kind.value === "auto" ? undefined : this.kind.value,
       seed: this.seed.value,
       steps: changed("steps"),
       guidance: changed("guidance_scale"),
+      samples: changed("samples"),
     };
+  }
+
+  /** Whether a picture stands in a field: it is not in the link. */
+  get holdsPicture() {
+    const { from, to } = this.picture.asked;
+    return Boolean(from.held || to.held);
   }
 
   #kind() {
@@ -129,9 +184,14 @@ export class Ask {
     }
     this.complain("seed", "");
     this.complain(pipeline, "");
+    if (pipeline === "dalle2") this.complain("dalle1", "");
     const settings = { seed };
     for (const [name, slider] of Object.entries(this.sliders[pipeline])) settings[name] = Number(slider.value);
-    if (pipeline === "dalle2") return { input: { prompt: this.prompt.value }, settings };
+    if (pipeline === "dalle1") {
+      if (this.sliders.dalle2.samples) settings.samples = Number(this.sliders.dalle2.samples.value);
+      return { input: { prompt: this.prompt.value }, settings };
+    }
+    if (pipeline === "dalle2") return { input: pictureInputOf(this.picture.asked), settings };
     try {
       return { input: inputOf(this.molecule.value, this.#kind() ?? "smiles"), settings };
     } catch {
@@ -143,26 +203,39 @@ export class Ask {
     }
   }
 
-  /** Says beside a field what is wrong; "" takes it back. @param {string} place pipeline or "seed" */
-  complain(place, text) {
+  /**
+   * Says beside a field what is wrong; "" takes it back. @param {string} place pipeline or "seed"
+   * @param {string} text @param {string} [path] the refused field as the server names it, or from | to
+   */
+  complain(place, text, path = "") {
     const field = FIELD[place] ?? "seed";
+    this.said[place] = text;
+    // Both DALL·Es share a field: what one complains of stays when the other is content.
+    const others = this.picture?.mode === "compare" ? Object.keys(FIELD).filter((id) => FIELD[id] === field) : [];
+    text ||= others.map((id) => this.said[id]).find(Boolean) ?? "";
     const box = byId(`${field}-error`);
     box.textContent = text;
     box.hidden = text === "";
-    byId(field).setAttribute("aria-invalid", String(text !== ""));
+    const ends = field === "prompt" ? ["prompt", "prompt-to"] : [field];
+    const at = ends[blamed(path === "to" ? ".to" : path) === "to" ? 1 : 0] ?? field;
+    for (const id of ends) byId(id).setAttribute("aria-invalid", String(text !== "" && id === at));
   }
 
   /** @param {import("./net.js").PipelineInfo[]} infos */
   offer(infos) {
     const steps = perPipeline(this.wanted?.steps, 2);
     const guidance = perPipeline(this.wanted?.guidance, 2);
-    const groups = ["dalle2", "alphafold3"].flatMap((pipeline, i) => {
+    const samples = perPipeline(this.wanted?.samples, 2);
+    const groups = ["dalle2", "alphafold3", "dalle1"].flatMap((pipeline, i) => {
       const info = infos.find(({ id }) => id === pipeline);
       if (!info?.available) return [];
-      this.#chips(pipeline, info.examples);
-      const wanted = { steps: steps[i], guidance_scale: guidance[i] };
+      if (pipeline !== "dalle1") this.#chips(pipeline, info.examples);
+      const wanted = { steps: steps[i], guidance_scale: guidance[i], samples: samples[i] };
       return [this.#group(pipeline, info.settings, wanted)];
     });
+    const comparable = infos.some(({ id }) => id === "dalle1");
+    this.picture.offer("compare", comparable);
+    if (SAMPLES[this.picture.mode] && samples[0] === undefined) this.#moded();
     const hints = ["steps", "guidance_scale"].map((name) => element("p", "hint", t(`settings.hint.${name}`)));
     byId("settings-form").replaceChildren(...groups, ...hints);
   }
@@ -171,12 +244,12 @@ export class Ask {
     const group = element("fieldset", "", "");
     group.dataset.accent = ACCENT[pipeline];
     group.append(element("legend", "", t(`${pipeline}.title`)));
-    for (const name of OFFERED) {
+    for (const name of OFFERED[pipeline]) {
       const { default: value, minimum, maximum } = settings[name] ?? {};
       if (!(maximum > minimum)) continue;
       const row = element("label", "row", "");
       const slider = document.createElement("input");
-      const step = name === "guidance_scale" ? 0.5 : 1;
+      const step = { guidance_scale: 0.5, temperature: 0.05 }[name] ?? 1;
       // A slider up to 400 steps would be all but useless below 50: offer four times the default.
       const top = name === "steps" ? Math.min(maximum, 4 * value) : maximum;
       Object.assign(slider, { type: "range", min: String(minimum), max: String(top), step: String(step) });

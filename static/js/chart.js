@@ -1,12 +1,10 @@
-/** The one module that touches Plotly: error of the guess against noise, on the player's own axis. */
+/** Error of the guess against noise, on the player's own axis. */
 
-import { levelOf, positionOf } from "./timeline.js";
+import { loadPlotly, react } from "./plotly.js";
+import { SCALE, levelOf, positionOf } from "./timeline.js";
 import { knows, t } from "./text.js";
 import { ratioWords, tickLabel } from "./words.js";
 
-const SCRIPT = "/vendor/plotly/plotly.min.js";
-/** Plotly's map library adds an inline style unless an element with this id is there (version 4.1.1). */
-const MAP_STYLE_ID = "9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53";
 const LINES = [
   { dash: "solid", width: 3.2 },
   { dash: "dash", width: 2 },
@@ -15,28 +13,11 @@ const LINES = [
 /** Guesses at high noise are unstable; what rises above this would squash everything else. */
 export const HIGHEST = 1.25;
 const MARKS = ["circle", "diamond", "triangle-up"];
-/** Line and mark of each scale: global, middle, local. */
-const SCALE = { low: 0, global: 0, far: 0, middle: 1, angles: 1, near: 1, high: 2, bonds: 2, position: 2 };
 /** Where each curve's name is written: on the curve, at this error. */
 const LABEL_AT = [0.8, 0.55, 0.3];
 
 /** @param {{name: string, label: string}} band */
 export const bandName = ({ name, label }) => (knows(`chart.label.${name}`) ? t(`chart.label.${name}`) : label);
-
-/** @returns {Promise<void>} */
-let loading = null;
-export function loadPlotly() {
-  loading ??= new Promise((resolve, reject) => {
-    const marker = document.createElement("template");
-    marker.id = MAP_STYLE_ID;
-    const script = document.createElement("script");
-    script.src = SCRIPT;
-    script.onload = resolve;
-    script.onerror = () => reject(new Error("plotly.min.js did not load"));
-    document.head.append(marker, script);
-  });
-  return loading;
-}
 
 /**
  * @typedef {{name: string, accent: string, settling: any}} Row one run with its settling curves
@@ -46,7 +27,7 @@ export class Chart {
   constructor(element, frame) {
     this.element = element;
     this.frame = frame;
-    new ResizeObserver(() => this.last && this.draw(...this.last)).observe(frame);
+    new ResizeObserver(() => this.last && this.draw(...this.last).catch(() => {})).observe(frame);
   }
 
   /** @param {Row[]} rows @param {import("./timeline.js").Axis} axis @param {number[]} ticks levels */
@@ -54,6 +35,7 @@ export class Chart {
     this.last = [rows, axis, ticks];
     await loadPlotly();
     if (this.last[0] !== rows) return; // a newer call is under way
+    if (!this.element.clientWidth) return; // another tab is open; this one is drawn when it is shown
     const style = getComputedStyle(this.element);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
     const size = Number.parseFloat(style.fontSize) * 0.82;
@@ -139,6 +121,7 @@ export class Chart {
     const shown = ticks.map((level) => [positionOf(axis, level), level]).filter(([u]) => u > 0.04 && u < 0.93);
     const kept = narrow ? shown.filter(([, level]) => level % 2 === 0) : shown;
     const layout = {
+      width: this.element.clientWidth,
       height: 170 * rows.length + 40,
       margin: { l: box.left - own.left, r: own.right - box.right, t: 6, b: 34, pad: 0 },
       paper_bgcolor: "rgba(0,0,0,0)",
@@ -165,12 +148,7 @@ export class Chart {
       shapes: threshold,
     };
     this.element.querySelector(".waiting")?.remove();
-    await globalThis.Plotly.react(this.element, traces, layout, {
-      displayModeBar: false,
-      doubleClick: false,
-      scrollZoom: false,
-      showTips: false,
-    });
+    await react(this.element, traces, layout);
     this.element.dataset.state = "drawn";
     this.element.style.minHeight = `${layout.height}px`;
   }

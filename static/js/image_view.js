@@ -1,56 +1,69 @@
-/** Pictures: the noisy state and the guess as crisp pixels, and the prior's embedding as a strip. */
+/** Pictures: the noisy state and the guess, one sample large or all in a grid, and the prior's embedding. */
 
 import { decode, sampleOf } from "./decode.js";
+import { captionOf } from "./picture_input.js";
+import { Pixels, drawSmall } from "./pixels.js";
 import { t } from "./text.js";
 
 /** @typedef {import("./run.js").Run} Run @typedef {import("./run.js").Frame} Frame */
 
-/** A canvas of h x w pixels shown at the largest whole multiple of device pixels that fits. */
-class Pixels {
-  /** @param {HTMLElement} well */
-  constructor(well) {
-    this.canvas = document.createElement("canvas");
-    this.canvas.className = "pixels";
-    this.canvas.setAttribute("role", "img");
+/** One well: a cell per sample. */
+class Mosaic {
+  /** @param {HTMLElement} well @param {((k: number) => void) | null} choose null where cells are only looked at */
+  constructor(well, choose) {
     this.well = well;
-    well.append(this.canvas);
-    this.size = [0, 0];
-    new ResizeObserver(() => this.fit()).observe(well);
+    this.choose = choose;
+    this.root = document.createElement("div");
+    this.root.className = "mosaic";
+    well.append(this.root);
+    /** @type {{box: HTMLElement, pixels: Pixels}[]} */
+    this.cells = [];
   }
 
-  /** @param {import("./decode.js").Decoded} picture uint8 (h, w, 3) */
-  draw({ shape: [height, width], values }) {
-    const context = this.canvas.getContext("2d");
-    if (this.size[0] !== height || this.size[1] !== width) {
-      this.size = [height, width];
-      this.canvas.height = height;
-      this.canvas.width = width;
-      this.fit();
-    }
-    context.putImageData(imageOf(context, { shape: [height, width], values }), 0, 0);
+  /** @param {string[]} labels one per sample, "" for none @param {string[]} alts */
+  build(labels, alts) {
+    for (const { pixels } of this.cells) pixels.remove();
+    const several = labels.length > 1;
+    this.cells = labels.map((label, k) => {
+      const box = document.createElement(several && this.choose ? "button" : "div");
+      box.className = "cell";
+      const pixels = new Pixels(box);
+      pixels.canvas.setAttribute("aria-label", alts[k]);
+      if (label) box.append(Object.assign(document.createElement("span"), { className: "weight", textContent: label }));
+      if (several && this.choose) {
+        box.type = "button";
+        box.addEventListener("click", () => this.choose(k));
+      }
+      return { box, pixels };
+    });
+    this.root.replaceChildren(...this.cells.map(({ box }) => box));
   }
 
-  fit() {
-    const [height, width] = this.size;
-    if (!width) return;
-    const room = Math.min(this.well.clientWidth, this.well.clientHeight) * devicePixelRatio;
-    // 32 is the finest picture: a 16-pixel stage gets exactly the same square, so nothing jumps.
-    const grid = Math.max(height, width, 32);
-    const scale = Math.max(1, Math.floor(room / grid)) * (grid / Math.max(height, width));
-    this.canvas.style.width = `${(width * scale) / devicePixelRatio}px`;
-    this.canvas.style.height = `${(height * scale) / devicePixelRatio}px`;
+  /** @param {number} chosen @param {boolean} alone whether only the chosen one is shown */
+  arrange(chosen, alone) {
+    const shown = alone ? 1 : this.cells.length;
+    this.root.dataset.columns = String(Math.ceil(Math.sqrt(shown)));
+    this.cells.forEach(({ box }, k) => {
+      box.hidden = alone && k !== chosen;
+      if (box instanceof HTMLButtonElement) box.setAttribute("aria-pressed", String(k === chosen));
+    });
   }
 
-  clear() {
-    this.canvas.getContext("2d").clearRect(0, 0, this.canvas.width, this.canvas.height);
+  /** @param {import("./decode.js").Decoded | null} pictures */
+  draw(pictures) {
+    this.cells.forEach(({ pixels }, k) => {
+      if (pictures) pixels.draw(sampleOf(pictures, 3, k));
+      else pixels.clear();
+    });
   }
 }
 
 export class ImageView {
-  /** @param {{noisy: HTMLElement, estimate: HTMLElement, foot: HTMLElement}} places */
-  constructor({ noisy, estimate, foot }) {
-    this.noisy = new Pixels(noisy);
-    this.estimate = new Pixels(estimate);
+  /**
+   * @param {{noisy: HTMLElement, estimate: HTMLElement, foot: HTMLElement, choose: (k: number) => void}} places
+   */
+  constructor({ noisy, estimate, foot, choose }) {
+    this.mosaics = [new Mosaic(noisy, null), new Mosaic(estimate, choose)];
     this.waiting = document.createElement("p");
     this.waiting.className = "waiting";
     this.waiting.hidden = true;
@@ -60,15 +73,33 @@ export class ImageView {
     this.strip.className = "strip";
     this.strip.setAttribute("aria-hidden", "true");
     foot.append(this.stripLabel, this.strip);
+    this.alone = false;
+  }
+
+  /** Several samples can be seen at once. */
+  get grid() {
+    return true;
   }
 
   /** @param {Run} run */
   start(run) {
-    this.noisy.clear();
-    this.estimate.clear();
-    this.noisy.canvas.setAttribute("aria-label", t("picture.alt.noisy"));
-    this.estimate.canvas.setAttribute("aria-label", t("picture.alt.estimate", { prompt: run.input.prompt ?? "" }));
+    const weights = weightsOf(run);
+    const labels = Array.from({ length: run.samples }, (_, k) => (weights ? `${Math.round(weights[k] * 100)} %` : ""));
+    const prompt = captionOf(run.input);
+    const alt = (key) => labels.map((_, k) => t(`${key}${labels.length > 1 ? ".of" : ""}`, { prompt, n: k + 1 }));
+    this.mosaics[0].build(labels, alt("picture.alt.noisy"));
+    this.mosaics[1].build(labels, alt("picture.alt.estimate"));
+    this.arrange(0, false);
     this.stripLabel.textContent = "";
+    this.strip.hidden = !run.stripStage;
+    // A picture that varies another has no idea of its own to find.
+    if (run.start && !run.stripStage && run.input.variation_of) this.stripLabel.textContent = t("strip.given");
+  }
+
+  /** @param {number} chosen @param {boolean} alone */
+  arrange(chosen, alone) {
+    this.alone = alone;
+    for (const mosaic of this.mosaics) mosaic.arrange(chosen, alone);
   }
 
   /**
@@ -79,18 +110,14 @@ export class ImageView {
     this.waiting.hidden = Boolean(frame || final);
     this.waiting.textContent = strip ? t("picture.waiting") : "";
     if (final) {
-      const picture = sampleOf(decode(final), 3, sample);
-      this.noisy.draw(picture);
-      this.estimate.draw(picture);
+      const pictures = decode(final);
+      for (const mosaic of this.mosaics) mosaic.draw(pictures);
     } else if (frame) {
       frame.decoded ??= { x: decode(frame.x), denoised: decode(frame.denoised) };
-      this.noisy.draw(sampleOf(frame.decoded.x, 3, sample));
-      this.estimate.draw(sampleOf(frame.decoded.denoised, 3, sample));
-    } else {
-      this.noisy.clear();
-      this.estimate.clear();
-    }
-    if (strip) this.#drawStrip(strip, sample, run.done?.prior?.cosine?.[sample]?.length ?? 1);
+      this.mosaics[0].draw(frame.decoded.x);
+      this.mosaics[1].draw(frame.decoded.denoised);
+    } else for (const mosaic of this.mosaics) mosaic.draw(null);
+    if (strip) this.#drawStrip(strip, sample, run.done?.prior?.cosine?.[0]?.length ?? 1);
   }
 
   /**
@@ -125,26 +152,18 @@ export class ImageView {
 
   /** @param {HTMLCanvasElement} canvas @param {any} frame or null for the sample @param {any} final @param {number} sample */
   thumbnail(canvas, frame, final, sample) {
-    const picture = sampleOf(decode(frame ? frame.denoised : final), 3, sample);
-    [canvas.height, canvas.width] = picture.shape;
-    canvas.className = "pixels";
-    const context = canvas.getContext("2d");
-    context.putImageData(imageOf(context, picture), 0, 0);
+    drawSmall(canvas, sampleOf(decode(frame ? frame.denoised : final), 3, sample));
   }
 
   restyle() {}
 }
 
-/** @param {CanvasRenderingContext2D} context @param {{shape: number[], values: Uint8Array}} picture (h, w, 3) */
-function imageOf(context, { shape: [height, width], values }) {
-  const image = context.createImageData(width, height);
-  for (let i = 0, j = 0; j < values.length; i += 4, j += 3) {
-    image.data[i] = values[j];
-    image.data[i + 1] = values[j + 1];
-    image.data[i + 2] = values[j + 2];
-    image.data[i + 3] = 255;
-  }
-  return image;
+/** Where each sample lies between two ends, or null for a run without ends. @param {Run} run @returns {number[] | null} */
+function weightsOf(run) {
+  if (!run.input.interpolate && !run.input.diff) return null;
+  const given = run.start?.weights;
+  if (given?.length === run.samples) return given;
+  return run.samples > 1 ? Array.from({ length: run.samples }, (_, k) => k / (run.samples - 1)) : null;
 }
 
 /** "#rrggbb" -> [r, g, b]. @param {string} hex */

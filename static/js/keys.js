@@ -14,6 +14,11 @@ const ACTIONS = {
   home: "first",
   end: "last",
   x: "swap",
+  "[": "sample_back",
+  "]": "sample_on",
+  g: "grid",
+  ",": "global",
+  ".": "local",
   "<": "slower",
   ">": "faster",
 };

@@ -1,12 +1,12 @@
 /**
- * The page's state in its address: ?prompt=&molecule=&kind=&seed=&steps=&guidance=&theme=. Pure but for
- * the address bar.
+ * The page's state in its address: ?mode=&prompt=&to=&molecule=&kind=&seed=&steps=&guidance=&samples=&theme=. Pictures
+ * are not in it: they are files. Pure.
  *
- * @typedef {{prompt?: string, molecule?: string, kind?: string, seed?: string, steps?: string,
- *   guidance?: string, theme?: string}} LinkState
+ * @typedef {{mode?: string, prompt?: string, to?: string, molecule?: string, kind?: string, seed?: string,
+ *   steps?: string, guidance?: string, samples?: string, theme?: string}} LinkState
  */
 
-const KEYS = ["prompt", "molecule", "kind", "seed", "steps", "guidance", "theme"];
+const KEYS = ["mode", "prompt", "to", "molecule", "kind", "seed", "steps", "guidance", "samples", "theme"];
 
 /** @param {string} search @returns {LinkState} */
 export function readLink(search) {

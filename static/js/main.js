@@ -10,6 +10,8 @@ import { MoleculeView } from "./molecule_view.js";
 import { pipelines, recorded } from "./net.js";
 import { Panel } from "./panel.js";
 import { ParticlesView } from "./particles_view.js";
+import { PictureSide } from "./picture_side.js";
+import { followedCode, startRoom } from "./room.js";
 import { Run } from "./run.js";
 import { Runner } from "./runner.js";
 import { summaryOf, tablesOf } from "./settling_words.js";
@@ -39,13 +41,24 @@ translate();
 const panels = {
   dalle2: new Panel(byId("dalle2"), "dalle2", (places) => new ImageView(places)),
   alphafold3: new Panel(byId("alphafold3"), "alphafold3", (places) => new MoleculeView(places)),
+  dalle1: new Panel(byId("dalle1"), "dalle1", (places) => new ImageView(places)),
   dye: new Panel(byId("dye-section"), "dye", (places) => new ParticlesView(places)),
 };
 const chart = new Chart(byId("chart"), byId("chart-frame"));
 const stage = new Stage({ panels: [panels.dalle2, panels.alphafold3], extra: [panels.dye] });
-const ask = new Ask({ run, stop: () => Object.values(runners).forEach((runner) => runner.stop()) });
-const link = readLink(location.search);
-ask.fill(link);
+const side = new PictureSide(panels, stage, {
+  ask: () => ask,
+  run,
+  record: showRecording,
+  redraw: drawChart,
+});
+const ask = new Ask({
+  run,
+  stop: () => Object.values(runners).forEach((runner) => runner.stop()),
+  moded: (mode) => side.setMode(mode),
+  say: announce,
+});
+const link = readLink(followedCode ? "" : location.search);
 
 /** @type {Record<string, Runner>} */
 const runners = Object.fromEntries(
@@ -72,9 +85,9 @@ const runners = Object.fromEntries(
         }
         ask.setRunning(Object.values(runners).some(({ busy }) => busy));
       },
-      complain: (text) => {
+      complain: (text, field) => {
         if (panel.id === "dye") dye.complain(text);
-        else ask.complain(panel.id, text);
+        else ask.complain(panel.id, text, field);
       },
       trouble,
     }),
@@ -103,8 +116,8 @@ function address() {
 /** The chart, its table and the key frames follow from complete runs. */
 function drawChart() {
   for (const row of keyFrames) row.draw(stage.axis);
-  const rows = Object.values(panels)
-    .filter(({ id, run: shown }) => id !== "dye" && shown?.done?.settling?.bands?.length)
+  const rows = stage.panels
+    .filter(({ run: shown }) => shown?.done?.settling?.bands?.length && !shown.stepwise)
     .map(({ name, root, run: shown }) => ({ name, accent: root.dataset.accent, settling: shown.done.settling }));
   if (rows.length === 0) return;
   byId("chart-summary").textContent = summaryOf(rows);
@@ -120,15 +133,20 @@ byId("copy-link").addEventListener("click", async (event) => {
   history.replaceState(null, "", address());
   try {
     await navigator.clipboard.writeText(location.href);
-    button.textContent = t("tools.copied");
+    button.textContent = t(ask.holdsPicture ? "tools.copied_without" : "tools.copied");
   } catch {
     button.textContent = t("tools.copy_failed"); // no permission, or a page without https
   }
   setTimeout(() => (button.textContent = t("tools.copy")), 2500);
 });
-themeSwitch(() => {
+/** Another theme: everything that is drawn on a canvas. */
+function restyle() {
   stage.restyle();
+  side.map.redraw();
   drawChart();
+}
+themeSwitch(() => {
+  restyle();
   if (new URLSearchParams(location.search).has("theme")) history.replaceState(null, "", address());
 });
 
@@ -143,14 +161,19 @@ async function showRecorded() {
 
 /** @param {Panel} panel */
 async function showRecording(panel) {
+  if (!byId("stage").dataset.recorded.split(" ").includes(panel.id)) return; // there is none of this one
   let trace;
   try {
     trace = await recorded(panel.id);
   } catch {
-    return; // there is no recording of this one: its panel waits for Run
+    return; // it did not come: its panel waits for Run
   }
   if (panel.run) return; // a live run was faster
   panel.attach(Run.fromTrace(trace));
+  if (panel.id === "dalle1") {
+    stage.refresh();
+    return;
+  }
   if (panel.id === "dye") {
     stage.changed();
     return;
@@ -187,8 +210,10 @@ async function showOffer() {
   }
   if (loading) setTimeout(showOffer, 1000);
   else if (link.prompt !== undefined || link.molecule !== undefined)
-    run(infos.filter(({ id, available }) => available && id !== "dye").map(({ id }) => id));
+    run(infos.filter(({ id, available }) => available && ask.pipelines.includes(id)).map(({ id }) => id));
 }
 
+ask.fill(link);
 stage.changed();
+startRoom({ stage, panels, runners, ask, trouble, announce, restyle });
 await Promise.all([showRecorded(), showOffer()]);

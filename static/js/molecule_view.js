@@ -29,6 +29,14 @@ export class MoleculeView {
       well.append(bar);
       return bar;
     });
+    this.compare = Object.assign(document.createElement("button"), { type: "button", className: "compare-reference" });
+    this.compare.textContent = t("molecule.reference");
+    this.compare.setAttribute("aria-pressed", "false");
+    this.compare.hidden = true;
+    this.compare.addEventListener("click", () => {
+      this.compare.setAttribute("aria-pressed", String(this.compare.getAttribute("aria-pressed") !== "true"));
+      if (this.last) this.show(this.last);
+    });
     this.loading = document.createElement("p");
     this.loading.className = "waiting";
     this.loading.textContent = t("molecule.loading");
@@ -86,6 +94,17 @@ export class MoleculeView {
     return 2 * this.radius;
   }
 
+  /** How somebody has turned it, null if nobody has. @returns {number[] | null} */
+  get turned() {
+    return this.scene?.touched ? this.scene.turned : null;
+  }
+
+  /** Turns it as somebody else has it, null: as it is seen best. @param {number[] | null} turn */
+  turnTo(turn) {
+    if (turn) this.scene?.turnTo?.(turn);
+    else if (this.scene?.touched) this.scene.home();
+  }
+
   /** @param {{run: import("./run.js").Run, frame: any, final: any, sample: number}} shown */
   show(shown) {
     this.last = shown;
@@ -111,8 +130,24 @@ export class MoleculeView {
       const placed = Float32Array.from(values, (v, i) => (v - centre[i % 3]) * this.shrink[which]);
       this.scene.place(which, placed, which === 1 && this.shrink[1] === 1 ? this.#structure(values) : null);
     });
+    this.#drawReference(final ? run.done : null);
     this.scene.render();
     this.#drawScales();
+  }
+
+  /** The experiment's coordinates over the finished first sample, onto which the server has laid them. @param {any} done */
+  #drawReference(done) {
+    const offered = Boolean(done?.reference && this.last.sample === 0 && this.scene.overlay);
+    this.compare.hidden = !offered;
+    if (!this.scene.overlay) return;
+    const shown = offered && this.compare.getAttribute("aria-pressed") === "true";
+    if (!shown) {
+      this.scene.overlay(null);
+      return;
+    }
+    const { centre } = extent(sampleOf(decode(done.sample), 2, 0).values);
+    const placed = Float32Array.from(decode(done.reference).values, (v, i) => (v - centre[i % 3]) * this.shrink[1]);
+    this.scene.overlay(placed);
   }
 
   /** @param {HTMLCanvasElement} canvas @param {any} frame or null for the sample @param {any} final @param {number} sample */
@@ -176,7 +211,7 @@ export class MoleculeView {
       item.append(svg, knows(`element.${element}`) ? t(`element.${element}`) : element);
       legend.append(item);
     }
-    this.foot.replaceChildren(legend);
+    this.foot.replaceChildren(legend, this.compare);
   }
 
   restyle() {

@@ -1,5 +1,5 @@
 /**
- * The one module that touches the network: the JSON calls, the recorded runs, the event streams.
+ * The one module that touches the network: the JSON calls, uploads, recorded runs, event streams.
  *
  * @typedef {{field: string, message: string, accepted: string}} Problem
  * @typedef {{id: string, title: string, available: boolean, reason?: string,
@@ -62,6 +62,30 @@ export async function start(pipeline, input, settings) {
   return response.json();
 }
 
+/**
+ * Leaves a picture with the server for a while. @param {File} file PNG or JPEG
+ * @returns {Promise<{id: string, width: number, height: number, image: import("./decode.js").WireArray}>}
+ * @throws {Refused}
+ */
+export async function upload(file) {
+  const headers = { "Content-Type": file.type };
+  return (await call("/api/pictures", { method: "POST", headers, body: file })).json();
+}
+
+/** @typedef {{points: {label: string, group: string, x: number, y: number}[], projection: any, mean?: any, scale?: number}} ConceptMap */
+/** The concepts as CLIP places them. @returns {Promise<ConceptMap>} @throws {Refused} */
+export async function conceptMap() {
+  return (await call("/api/pipelines/dalle2/map")).json();
+}
+
+/** What the model's card is drawn from. @param {string} id pipeline @returns {Promise<any>} @throws {Refused} */
+export async function card(id) {
+  return (await call(`/models/${encodeURIComponent(id)}/card.json`)).json();
+}
+
+/** Where a training drawing lies. @param {number} index */
+export const drawingUrl = (index) => `/api/pipelines/dalle2/drawings/${index}.png`;
+
 /** Stops a run on the server. @param {string} id */
 export async function cancel(id) {
   try {
@@ -87,7 +111,7 @@ export function follow(url, on) {
     if (broken) on.back();
     broken = false;
   };
-  for (const name of ["start", "frame", "done"]) {
+  for (const name of ["start", "queued", "frame", "done"]) {
     source.addEventListener(name, (message) => {
       if (name === "done") close();
       on.event(name, JSON.parse(message.data));
@@ -104,5 +128,65 @@ export function follow(url, on) {
       on.lost();
     }
   });
+  return close;
+}
+
+/** @typedef {{code: string, key: string, url: string, expires: string, reachable: boolean}} OpenedRoom */
+/** Opens a room; the key is told only here. @returns {Promise<OpenedRoom>} @throws {Refused} */
+export async function openRoom() {
+  return (await call("/api/rooms", { method: "POST" })).json();
+}
+
+const roomPath = (code, rest = "") => `/api/rooms/${encodeURIComponent(code)}${rest}`;
+
+/**
+ * A room as everybody sees it. @param {string} code
+ * @returns {Promise<{code: string, events: string, answers: string, followers: number, version: number,
+ *   state: import("./room_state.js").RoomState | null, poll: any}>} @throws {Refused}
+ */
+export async function roomView(code) {
+  return (await call(roomPath(code))).json();
+}
+
+/** The QR code of a room's address. @param {string} code */
+export const roomQrUrl = (code) => roomPath(code, "/qr.svg");
+
+/**
+ * What only the presenter may do. @param {{code: string, key: string}} room
+ * @param {"POST" | "DELETE"} method @param {string} rest "/state", "/poll", "/poll/reveal" or "" for the room
+ * @param {object} [body]
+ * @returns {Promise<{followers: number, poll: number | null, tally: number[] | null} | null>} @throws {Refused}
+ */
+export async function presentRoom({ code, key }, method, rest, body) {
+  const headers = { "X-Room-Key": key, "Content-Type": "application/json" };
+  const response = await call(roomPath(code, rest), { method, headers, body: body && JSON.stringify(body) });
+  return response.status === 204 ? null : response.json();
+}
+
+/** @param {string} url as the room named it @param {string} follower random id @param {number} poll @param {number} option @throws {Refused} */
+export async function answerRoom(url, follower, poll, option) {
+  const headers = { "X-Follower": follower, "Content-Type": "application/json" };
+  await call(url, { method: "POST", headers, body: JSON.stringify({ poll, option }) });
+}
+
+/**
+ * Follows a room; the browser reconnects by itself and names the last event of a run that it saw.
+ * @param {string} url as the room named it
+ * @param {{room: (data: any) => void, run: (data: any) => void, ended: (reason: string) => void,
+ *   lost: () => void, back: () => void, gone: () => void}} on
+ *   lost: the connection broke and is being restored; back: it is; gone: it will not be
+ * @returns {() => void} stops following
+ */
+export function followRoom(url, on) {
+  const source = new EventSource(url);
+  const close = () => source.close();
+  source.onopen = () => on.back();
+  source.addEventListener("room", ({ data }) => on.room(JSON.parse(data)));
+  source.addEventListener("run", ({ data }) => on.run(JSON.parse(data)));
+  source.addEventListener("ended", ({ data }) => {
+    close();
+    on.ended(JSON.parse(data).reason);
+  });
+  source.onerror = () => (source.readyState === EventSource.CLOSED ? on.gone() : on.lost());
   return close;
 }

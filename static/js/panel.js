@@ -1,5 +1,6 @@
 /** One panel: a run, its view, and the words around it. */
 
+import { showReading } from "./reading.js";
 import { frameAt, stageAt } from "./timeline.js";
 import { knows, number, t } from "./text.js";
 
@@ -26,20 +27,34 @@ export class Panel {
       notes: place("notes"),
       scores: place("scores"),
       subject: place("subject"),
+      reading: place("reading"),
       origin: root.querySelector(".origin"),
+      choose: (k) => this.choose(k),
     };
     this.view = makeView(this.places);
     if (this.places.status) this.places.status.textContent = t("status.empty");
     /** @type {import("./run.js").Run | null} */
     this.run = null;
     this.sample = 0;
+    this.alone = false;
     this.shown = {};
+    /** called when another run or sample is shown, or its run has ended */
+    this.chosen = () => {};
+    /** called with what is shown when the playhead has changed it */
+    this.moved = () => {};
+  }
+
+  /** Another title. @param {string} key */
+  call(key) {
+    this.name = t(key);
+    this.root.querySelector("h2").textContent = this.name;
   }
 
   /** @param {import("./run.js").Run} run */
   attach(run) {
     this.run = run;
     this.sample = 0;
+    this.alone = false;
     this.shown = {};
     const { origin } = this.places;
     origin.hidden = false;
@@ -54,10 +69,15 @@ export class Panel {
   /** The start event has come. */
   started() {
     this.view.start(this.run);
-    const notes = [...(this.run.start.notes ?? [])];
+    const words = (this.run.start.captions ?? [this.run.start]).flatMap((caption) => caption.words ?? []);
+    const unknown = words.filter(({ known }) => !known);
+    // A word that was read in pieces stands among the chips.
+    const told = (note) => this.places.reading && unknown.some(({ word }) => note.startsWith(`“${word}”`));
+    const notes = (this.run.start.notes ?? []).filter((note) => !told(note));
     if (knows(`training.${this.run.start.training}`)) notes.push(t(`training.${this.run.start.training}`));
     const items = notes.map((note) => Object.assign(document.createElement("li"), { textContent: note }));
     this.places.notes?.replaceChildren(...items);
+    if (this.places.reading) showReading(this.places.reading, this.run);
     const { subject } = this.places;
     if (subject) subject.textContent = subject.title = this.run.start.title ?? "";
     this.shown = {};
@@ -66,36 +86,81 @@ export class Panel {
   /** The run has ended, or has not yet: scores. */
   ended() {
     const { scores } = this.places;
-    if (!scores) return;
     const { done } = this.run;
+    this.chosen();
+    if (!scores) return;
+    const judged = judgement(done, this.sample);
     const parts = [];
     const rmsd = done?.scores?.rmsd_to_reference ?? done?.scores?.rmsd;
     if (typeof rmsd === "number") parts.push(t("score.rmsd", { value: number(rmsd) }));
     if (typeof done?.scores?.lddt === "number") parts.push(t("score.lddt", { value: number(done.scores.lddt) }));
     if (typeof done?.scores?.stereo === "boolean") parts.push(t(`score.stereo.${done.scores.stereo}`));
-    scores.hidden = parts.length === 0;
-    scores.textContent = t("score.final", { scores: parts.join(" · ") });
+    scores.hidden = parts.length === 0 && judged === "";
+    scores.textContent = judged || t("score.final", { scores: parts.join(" · ") });
   }
 
   #samples() {
     const { samples } = this.places;
     if (!samples) return;
     samples.hidden = this.run.samples < 2;
-    const buttons = Array.from({ length: this.run.samples }, (_, k) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = String(k + 1);
-      button.setAttribute("aria-label", t("samples.one", { n: k + 1 }));
+    const count = this.run.samples;
+    samples.replaceChildren(...(this.view.grid ? this.#gridButtons(count) : this.#numberButtons(count)));
+  }
+
+  #numberButtons(count) {
+    return Array.from({ length: count }, (_, k) => {
+      const button = roundButton(String(k + 1), t("samples.one", { n: k + 1 }), () => this.choose(k));
       button.setAttribute("aria-pressed", String(k === this.sample));
-      button.addEventListener("click", () => {
-        this.sample = k;
-        this.shown = {};
-        buttons.forEach((other, i) => other.setAttribute("aria-pressed", String(i === k)));
-        this.update(this.level);
-      });
       return button;
     });
-    samples.replaceChildren(...buttons);
+  }
+
+  /** All at once or one large, and the way to the neighbours. */
+  #gridButtons(count) {
+    const text = this.alone ? t("samples.of", { n: this.sample + 1, count }) : t("samples.count", { count });
+    const all = roundButton(text, `${text}: ${t("samples.all")}`, () => this.toggleGrid());
+    all.className = "all";
+    all.setAttribute("aria-pressed", String(!this.alone));
+    return [
+      roundButton("‹", t("samples.back"), () => this.move(-1)),
+      all,
+      roundButton("›", t("samples.on"), () => this.move(1)),
+    ];
+  }
+
+  /** The sample that everything else is about; a second time: shown alone. @param {number} k */
+  choose(k) {
+    if (k === this.sample && this.view.grid) {
+      this.toggleGrid();
+      return;
+    }
+    this.sample = k;
+    this.#rearrange();
+  }
+
+  /** @param {1 | -1} direction */
+  move(direction) {
+    if (!this.run || this.run.samples < 2) return;
+    this.sample = (this.sample + direction + this.run.samples) % this.run.samples;
+    this.#rearrange();
+  }
+
+  toggleGrid() {
+    if (!this.view.grid || !this.run || this.run.samples < 2) return;
+    this.alone = !this.alone;
+    this.#rearrange();
+  }
+
+  #rearrange() {
+    const focused = this.places.samples?.contains(document.activeElement)
+      ? [...this.places.samples.children].indexOf(document.activeElement)
+      : -1;
+    this.#samples();
+    this.places.samples?.children[focused]?.focus();
+    this.view.arrange?.(this.sample, this.alone);
+    this.shown = {};
+    this.update(this.level);
+    this.ended();
   }
 
   /**
@@ -115,6 +180,7 @@ export class Panel {
     if (this.shown.frame === frame && this.shown.final === final && this.shown.strip === strip) return false;
     this.shown = { run, frame, final, strip, sample: this.sample };
     this.view.show(this.shown);
+    this.moved(this.shown);
     if (this.places.status) this.places.status.textContent = this.#status();
     return true;
   }
@@ -141,4 +207,18 @@ export class Panel {
     this.view.restyle();
     if (this.run) this.update(this.level);
   }
+}
+
+/** What the independent classifier and CLIP say about a finished picture. @param {any} done @param {number} sample */
+function judgement(done, sample) {
+  const best = done?.judged?.[sample]?.[0];
+  if (!best) return "";
+  return t("score.judged", { label: best.label, percent: `${Math.round(best.probability * 100)} %` });
+}
+
+function roundButton(text, label, act) {
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent: text });
+  button.setAttribute("aria-label", label);
+  button.addEventListener("click", act);
+  return button;
 }

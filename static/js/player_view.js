@@ -8,7 +8,7 @@ import { tickLabel } from "./words.js";
 export class PlayerView {
   /**
    * @param {import("./player.js").Player} player
-   * @param {{changed: () => void, swap: () => void}} on
+   * @param {{changed: () => void, swap: () => void, sample: (direction: 1 | -1) => void, grid: () => void}} on
    */
   constructor(player, on) {
     this.player = player;
@@ -17,9 +17,15 @@ export class PlayerView {
     this.track = document.getElementById("track");
     this.ticks = document.getElementById("ticks");
     this.lanes = [...this.root.querySelectorAll(".lane")];
-    this.lanes.forEach((lane) => (lane.dataset.label = t(`lane.${lane.dataset.accent}`)));
+    const accents = this.lanes.map((lane) => lane.dataset.accent);
+    this.setLanes(
+      accents,
+      accents.map((accent) => t(`lane.${accent}`)),
+    );
     this.axis = axisOf([]);
     this.runs = [];
+    /** @type {Record<"global" | "local", number | null>} where the scales have settled */
+    this.marks = { global: null, local: null };
     for (const button of this.root.querySelectorAll("[data-action]")) {
       button.addEventListener("click", () => this.act(button.dataset.action));
     }
@@ -31,6 +37,14 @@ export class PlayerView {
       if (this.track.hasPointerCapture(event.pointerId)) this.seekTo(event.clientX);
     });
     new ResizeObserver(() => this.redraw()).observe(this.track);
+  }
+
+  /** @param {string[]} accents one per lane @param {string[]} names what each lane is called */
+  setLanes(accents, names) {
+    this.lanes.forEach((lane, i) => {
+      lane.dataset.accent = accents[i];
+      lane.dataset.label = names[i];
+    });
   }
 
   /** @param {number} clientX */
@@ -53,6 +67,11 @@ export class PlayerView {
       speed: () => (player.speed = SPEEDS[(SPEEDS.indexOf(player.speed) + 1) % SPEEDS.length]),
       loop: () => (player.loop = !player.loop),
       swap: () => this.on.swap(),
+      sample_back: () => this.on.sample(-1),
+      sample_on: () => this.on.sample(1),
+      grid: () => this.on.grid(),
+      global: () => this.marks.global !== null && player.seek(this.marks.global, false),
+      local: () => this.marks.local !== null && player.seek(this.marks.local, false),
       slower: () => player.changeSpeed(-1),
       faster: () => player.changeSpeed(1),
       jump_back: () => player.jump(-5),
@@ -156,6 +175,8 @@ export class PlayerView {
       play.setAttribute("aria-label", t(moving ? "player.pause" : "player.play"));
     }
     root.querySelector(".follow").hidden = player.following || !this.runs.some((run) => run?.streaming);
+    for (const name of ["global", "local"])
+      root.querySelector(`[data-action="${name}"]`).hidden = this.marks[name] === null;
     root.querySelector('[data-action="loop"]').setAttribute("aria-pressed", String(player.loop));
     const speed = root.querySelector('[data-action="speed"]');
     if (speed.dataset.value !== String(player.speed)) {

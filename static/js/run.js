@@ -8,7 +8,7 @@
  * @typedef {{name: string, unit: string, sigmaData: number, top: number, bottom: number, frames: Frame[]}} RunStage
  */
 
-import { levelOf, frontierOf } from "./timeline.js";
+import { levelAt, levelOf, frontierOf, DATA_ZONE } from "./timeline.js";
 
 /** Stages that are not a picture of the result; they are drawn as a strip beside it. */
 const STRIP_STAGES = new Set(["prior"]);
@@ -32,6 +32,8 @@ export class Run {
     /** @type {any} data of the error event, or {message} when the stream was lost or the run stopped */
     this.error = null;
     this.frameCount = 0;
+    /** Whether the run counts steps and has no noise level, as DALL·E 1 does. */
+    this.stepwise = false;
   }
 
   /** A run out of a recorded file. @param {any} trace @returns {Run} */
@@ -45,8 +47,9 @@ export class Run {
   apply(event, data) {
     if (event === "start") {
       this.start = data;
+      this.stepwise = data.stages.length > 0 && data.stages.every(({ sigmas }) => !sigmas?.length);
       this.stages = data.stages.map((stage) => {
-        const levels = stage.sigmas.filter((sigma) => sigma > 0).map((s) => levelOf(s / stage.sigma_data));
+        const levels = (stage.sigmas ?? []).filter((sigma) => sigma > 0).map((s) => levelOf(s / stage.sigma_data));
         return {
           name: stage.name,
           unit: stage.unit,
@@ -59,13 +62,30 @@ export class Run {
     } else if (event === "frame") {
       const stage = this.stages.find(({ name }) => name === data.stage);
       if (!stage) return null;
-      const frame = { ...data, level: levelOf(data.sigma_over_data) };
+      const frame = { ...data, level: this.stepwise ? this.#paced(data) : levelOf(data.sigma_over_data) };
       stage.frames.push(frame);
       this.frameCount += 1;
       return frame;
     } else if (event === "done") this.done = data;
     else if (event === "error") this.error = data;
     return null;
+  }
+
+  /**
+   * Lays a stepwise run along an axis; other runs have their own levels.
+   * @param {import("./timeline.js").Axis} axis
+   */
+  pace(axis) {
+    if (!this.stepwise) return;
+    this.axis = axis;
+    for (const stage of this.stages) {
+      Object.assign(stage, axis);
+      for (const frame of stage.frames) frame.level = this.#paced(frame);
+    }
+  }
+
+  #paced({ step, steps }) {
+    return this.axis ? levelAt(this.axis, (step / steps) * (1 - DATA_ZONE)) : Infinity;
   }
 
   /** Stages whose frames are pictures of the result. */
@@ -89,7 +109,7 @@ export class Run {
 
   /** Every level of the schedule, for the axis. @returns {number[]} */
   get levels() {
-    return this.pictureStages.flatMap(({ top, bottom }) => [top, bottom]);
+    return this.stepwise ? [] : this.pictureStages.flatMap(({ top, bottom }) => [top, bottom]);
   }
 
   /** @returns {number} */

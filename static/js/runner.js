@@ -8,8 +8,8 @@ export class Runner {
   /**
    * @param {string} pipeline
    * @param {{attach: (run: Run) => void, event: (name: string, run: Run) => void,
-   *   complain: (text: string) => void, trouble: (text: string) => void}} on
-   *   complain: beside the field; trouble: above the stage ("" takes it back)
+   *   complain: (text: string, field?: string) => void, trouble: (text: string) => void}} on
+   *   complain: beside the field (its dotted path if one was refused); trouble: above the stage ("" takes it back)
    */
   constructor(pipeline, on) {
     this.pipeline = pipeline;
@@ -48,8 +48,16 @@ export class Runner {
     const run = new Run({ pipeline: this.pipeline, input, settings: answer.settings, source: "live", id: answer.id });
     this.run = run;
     this.on.attach(run);
+    let queued = false; // a sentence about the queue stands beside the field
     this.unfollow = follow(answer.events, {
       event: (name, data) => {
+        if (name === "queued") {
+          this.on.complain(t("run.queued", { place: data.place, seconds: Math.ceil(data.wait_s) }));
+          queued = true;
+          return;
+        }
+        if (queued && name !== "start") this.on.complain("");
+        queued = queued && name === "start";
         run.apply(name, data);
         if (name === "error") this.on.trouble(t("error.failed", { message: data.message }));
         this.on.event(name, run);
@@ -81,6 +89,7 @@ export class Runner {
       const said = sentence(name + message);
       this.on.complain(
         accepted ? t("error.field", { message: said, accepted }) : t("error.message", { message: said }),
+        field,
       );
     }
     this.on.event("error", null);

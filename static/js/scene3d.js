@@ -77,7 +77,7 @@ export class Scene3D {
     document.addEventListener("pointerdown", (event) => {
       if (!well.contains(event.target)) delete well.dataset.active;
     });
-    well.addEventListener("dblclick", () => this.#reset());
+    well.addEventListener("dblclick", () => this.home());
     well.addEventListener("keydown", (event) => {
       const turn = { ArrowLeft: [-TURN, "y"], ArrowRight: [TURN, "y"], ArrowUp: [-TURN, "x"], ArrowDown: [TURN, "x"] }[
         event.key
@@ -89,7 +89,8 @@ export class Scene3D {
     });
   }
 
-  #reset() {
+  /** Back to where it is seen best. */
+  home() {
     this.touched = false;
     this.fit(this.radius, this.turn);
   }
@@ -111,6 +112,7 @@ export class Scene3D {
     const place = new Map(
       traced.map((i, k) => [`${molecule.atoms[i].chain}/${molecule.atoms[i].resnum}`, k / traced.length]),
     );
+    this.shadow = null;
     this.models = this.viewers.map((viewer) => {
       viewer.removeAllModels();
       const model = viewer.addModel();
@@ -163,6 +165,32 @@ export class Scene3D {
     }
   }
 
+  /**
+   * The same molecule from elsewhere, thin and grey, beside the estimate.
+   * @param {Float32Array | null} xyz (N, 3) placed like the estimate; null takes it away
+   */
+  overlay(xyz) {
+    const viewer = this.viewers[1];
+    if (this.shadow) viewer.removeModel(this.shadow);
+    this.shadow = null;
+    if (!xyz) return;
+    this.shadow = viewer.addModel();
+    this.shadow.addAtoms(
+      this.molecule.atoms.map((atom, i) => ({
+        elem: atom.element,
+        serial: i,
+        x: xyz[3 * i],
+        y: xyz[3 * i + 1],
+        z: xyz[3 * i + 2],
+        // Joined as the model's own atoms are; the object keeps bonds and orders apart from theirs.
+        bonds: [...this.atoms[1][i].bonds],
+        bondOrder: [...this.atoms[1][i].bondOrder],
+      })),
+    );
+    const { color } = getComputedStyle(viewer.getCanvas());
+    this.shadow.setStyle({}, { stick: { radius: 0.09, color } });
+  }
+
   render() {
     for (const viewer of this.viewers) viewer.render();
   }
@@ -198,6 +226,15 @@ export class Scene3D {
       if (done < 1 && !this.touched) requestAnimationFrame(move);
     };
     move(started);
+  }
+
+  /** Turns the molecule as somebody else has it. @param {import("./orientation.js").Quaternion} turn */
+  turnTo(turn) {
+    this.touched = true;
+    const [x, y, z, zoom] = this.viewers[0].getView();
+    for (const viewer of this.viewers) viewer.setView([x, y, z, zoom, ...turn], true);
+    this.render();
+    this.onView();
   }
 
   /** Screen pixels per Å in the plane of the molecule's middle. */

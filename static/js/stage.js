@@ -2,10 +2,10 @@
 
 import { Player } from "./player.js";
 import { PlayerView } from "./player_view.js";
-import { axisOf, levelAt, positionOf, stopsOf, ticksOf, visibleFrames } from "./timeline.js";
+import { axisOf, levelAt, positionOf, settledAt, stopsOf, ticksOf, visibleFrames } from "./timeline.js";
 import { listen } from "./keys.js";
 import { t } from "./text.js";
-import { atomNoise, pictureNoise } from "./words.js";
+import { atomNoise, pictureNoise, tokenWords } from "./words.js";
 
 const FOCUS = ["both", "estimate", "noisy"];
 
@@ -17,16 +17,39 @@ export class Stage {
    */
   constructor({ panels, extra }, settled) {
     this.panels = panels;
-    this.all = [...panels, ...extra];
+    this.extra = extra;
     this.settled = settled;
     this.axis = axisOf([]);
     this.player = new Player();
-    this.view = new PlayerView(this.player, { changed: () => this.changed(), swap: () => this.swap() });
+    this.view = new PlayerView(this.player, {
+      changed: () => this.changed(),
+      swap: () => this.swap(),
+      sample: (direction) => this.panels[0].move(direction),
+      grid: () => this.panels[0].toggleGrid(),
+    });
     this.frame = 0;
     listen(
       (action) => this.view.act(action),
       (u) => this.seek(u),
     );
+  }
+
+  get all() {
+    return [...this.panels, ...this.extra];
+  }
+
+  /**
+   * Other panels take the lanes, one each. @param {import("./panel.js").Panel[]} panels
+   * @param {string[]} names of the lanes
+   */
+  setPanels(panels, names) {
+    this.panels = panels;
+    this.view.setLanes(
+      panels.map(({ root }) => root.dataset.accent),
+      names,
+    );
+    this.spoken = false;
+    this.refresh();
   }
 
   /** @param {number} u position on the axis */
@@ -40,6 +63,7 @@ export class Stage {
     const runs = this.panels.map(({ run }) => run);
     const levels = runs.flatMap((run) => run?.levels ?? []);
     if (levels.length > 0) this.axis = axisOf(levels);
+    for (const run of runs) run?.pace(this.axis);
     this.view.setRuns(runs, this.axis);
     this.arrived();
   }
@@ -52,6 +76,10 @@ export class Stage {
       visibleFrames(run.pictureStages).map(({ level }) => positionOf(this.axis, level)),
     );
     this.player.stops = stopsOf([0, ...positions, 1]);
+    const settlings = runs
+      .filter(({ done, stepwise }) => done?.settling?.bands?.length && !stepwise)
+      .map(({ done }) => done.settling);
+    this.view.marks = { global: settledAt(this.axis, settlings, 0), local: settledAt(this.axis, settlings, 2) };
     this.view.drawLanes();
     this.changed();
   }
@@ -78,7 +106,9 @@ export class Stage {
   #tick(now) {
     this.frame = 0;
     // After a pause of the browser (another tab) the playhead goes on, it does not leap.
-    this.player.tick(Math.min((now - this.then) / 1000, this.player.following ? 0.4 : 0.1));
+    // And a frame's time may lie before the moment that asked for it.
+    const seconds = Math.max(0, (now - this.then) / 1000);
+    this.player.tick(Math.min(seconds, this.player.following ? 0.4 : 0.1));
     this.then = now;
     this.changed();
   }
@@ -89,12 +119,13 @@ export class Stage {
     const words = this.panels.map(({ run, shown, name, root, view }) => {
       const { frame, final } = shown;
       if (!run || (!frame && !final)) return t("value.panel_none", { name });
+      const { accent } = root.dataset;
       const sigma = final ? 0 : frame.sigma;
-      const noise =
-        root.dataset.accent === "picture"
-          ? pictureNoise(final ? 0 : frame.sigma_over_data)
-          : atomNoise(sigma, view.diameter);
-      readings.push({ accent: root.dataset.accent, text: noise });
+      let noise = "";
+      if (run.stepwise) noise = tokenWords(final ? null : frame);
+      else if (accent === "picture") noise = pictureNoise(final ? 0 : frame.sigma_over_data);
+      else noise = atomNoise(sigma, view.diameter);
+      readings.push({ accent, text: noise });
       if (final) return t("value.panel_done", { name });
       return t("value.panel", { name, step: frame.step + 1, steps: frame.steps, noise });
     });

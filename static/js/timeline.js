@@ -104,6 +104,22 @@ export function visibleFrames(stages) {
   });
 }
 
+/** Which scale a band of settling curves is about: 0 global, 1 between, 2 local. */
+export const SCALE = { low: 0, global: 0, far: 0, middle: 1, angles: 1, near: 1, high: 2, bonds: 2, position: 2 };
+
+/**
+ * Where a scale has settled in all runs that have it, or null if none has.
+ * @param {Axis} axis @param {any[]} settlings of runs that have noise levels @param {0 | 2} scale
+ * @returns {number | null} u
+ */
+export function settledAt(axis, settlings, scale) {
+  const levels = settlings
+    .map(({ bands }) => bands.find(({ name }) => SCALE[name] === scale)?.settled_at)
+    .filter((level) => level > 0);
+  if (levels.length === 0) return null;
+  return Math.max(...levels.map((level) => positionOf(axis, levelOf(level))));
+}
+
 /** Sorted, without near-doubles. @param {number[]} positions @returns {number[]} */
 export function stopsOf(positions) {
   const sorted = [...positions].sort((a, b) => a - b);

@@ -35,6 +35,10 @@ export function atomNoise(sigma, size) {
   return t("noise.atoms", { value: number(sigma), compare });
 }
 
+/** Where a model without noise levels is. @param {{step: number, steps: number} | null} frame null at the end */
+export const tokenWords = (frame) =>
+  frame ? t("noise.tokens", { step: frame.step + 1, steps: frame.steps }) : t("noise.tokens.done");
+
 /** @param {number} ratio sigma / sigma_data */
 export const particleNoise = (ratio) => (ratio > 0 ? t("noise.particles", { value: number(ratio) }) : t("noise.none"));
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from browser_stage import Stage, Watch, run_of, settling
 from live import Live
+from picture_toy import PictureToy, TokenToy
 from playwright.sync_api import Page, Route, expect
 from toy import Toy
 
@@ -63,8 +64,20 @@ def toys() -> tuple[Toy, Toy]:
 @pytest.fixture
 def stage(page: Page, serve: Callable[..., Live], toys: tuple[Toy, Toy]) -> Stage:
     """The page on a server of its own, with recorded runs of the same toys."""
-    picture, molecule = toys
-    server = serve(picture, molecule)
+    return stage_of(page, serve(*toys), *toys)
+
+
+@pytest.fixture
+def pictures(page: Page, serve: Callable[..., Live]) -> Stage:
+    """The same with a picture pipeline that knows the tricks, and one that draws by tokens. Without the
+    3-D viewer and Plotly, which have no part in that and take seconds each to start."""
+    for script in ("**/3Dmol-min.js", "**/plotly.min.js"):
+        page.route(script, lambda route: route.fulfill(status=200, body=""))
+    picture, molecule = PictureToy(), Toy("molecule", id="alphafold3")
+    return stage_of(page, serve(picture, molecule, TokenToy()), picture, molecule)
+
+
+def stage_of(page: Page, server: Live, picture: Toy, molecule: Toy) -> Stage:
     traces = {
         "dalle2": run_of(server, "dalle2", {"prompt": "a toy"}),
         "alphafold3": run_of(server, "alphafold3", {"smiles": "CCO"}, steps=9),

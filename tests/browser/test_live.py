@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -185,9 +186,9 @@ def test_a_cut_stream_is_resumed_without_a_gap(stage: Stage, page: Page) -> None
     runs = stage.server.services.runs
     watch_run = runs.watch
 
-    def watching(run: Run, after: int = -1) -> AsyncIterator[bytes]:
+    def watching(run: Run, after: int = -1, *more: Any, **named: Any) -> AsyncIterator[bytes]:
         resumed_after.append(after)
-        return watch_run(run, after)
+        return watch_run(run, after, *more, **named)
 
     runs.watch = watching  # type: ignore[method-assign]
 
@@ -276,11 +277,13 @@ def test_several_samples_can_be_looked_at(stage: Stage, page: Page, toys: tuple[
     stage.until(
         "document.querySelector('#dalle2 [data-role=status]').textContent.startsWith('fin')"
     )
-    buttons = page.locator("#dalle2 [data-role=samples] button")
-    expect(buttons).to_have_count(3)
-    read = "() => document.querySelector('#dalle2 .estimate canvas').toDataURL()"
+    cells = page.locator("#dalle2 .estimate button.cell")
+    expect(cells).to_have_count(3)
+    page.keyboard.press("Home")  # in the noise no two samples are alike
+    read = """() => document.querySelector(
+      '#dalle2 .estimate .cell[aria-pressed=true] canvas').toDataURL()"""
     first = page.evaluate(read)
-    buttons.nth(1).click()
+    page.get_by_role("button", name="Next sample").click()
     assert page.evaluate(read) != first
-    buttons.nth(0).click()
+    page.get_by_role("button", name="Sample before").click()
     assert page.evaluate(read) == first

@@ -155,6 +155,95 @@ def test_inputs_go_out_and_come_back(module: Any) -> None:
     assert got["kind"] == ["ccd", "json"]
 
 
+def test_picture_requests_go_out_and_come_back(module: Any) -> None:
+    got = module(
+        "picture_input",
+        """const words = (text) => ({text, held: null});
+        const held = {text: 'old words', held: {ref: {picture: 'p1'}, name: 'x', image: {}}};
+        const ask = (mode, from, to = words('')) => m.inputOf({mode, from, to});
+        return {caption: ask('caption', words('a cat')), both: ask('compare', words('a cat')),
+          vary: ask('variations', held), said: ask('variations', words('a cat')),
+          path: ask('interpolate', words('a cat'), held),
+          diff: [ask('diff', words('a'), words('b')), ask('diff', held, words('b'))],
+          back: [{prompt: 'a'}, {variation_of: {prompt: 'a'}}, {diff: {from: 'a', to: 'b'}},
+            {interpolate: {from: {image: {}}, to: {prompt: 'b'}}}].map((i) => {
+              const {mode, from, to} = m.askedOf(i); return [mode, from.text, to.text]; }),
+          blamed: ['input.interpolate.to.prompt', 'input.diff.to', 'input.prompt', ''].map(m.blamed),
+          caption_of: m.captionOf({interpolate: {from: {prompt: 'a'}, to: {prompt: 'b'}}})};""",
+    )
+    assert got["caption"] == got["both"] == {"prompt": "a cat"}
+    assert got["vary"] == {"variation_of": {"picture": "p1"}}
+    assert got["said"] == {"variation_of": {"prompt": "a cat"}}
+    assert got["path"] == {"interpolate": {"from": {"prompt": "a cat"}, "to": {"picture": "p1"}}}
+    assert got["diff"][0] == {"diff": {"from": "a", "to": "b"}}
+    assert got["diff"][1] == {"diff": {"of": {"picture": "p1"}, "from": "old words", "to": "b"}}
+    assert got["back"] == [
+        ["caption", "a", ""], ["variations", "a", ""], ["diff", "a", "b"], ["interpolate", "", "b"],
+    ]  # fmt: skip
+    assert got["blamed"] == ["to", "to", "from", "from"]
+    assert got["caption_of"] == "a → b"
+
+
+def test_a_fine_picture_is_reduced_by_whole_blocks(module: Any) -> None:
+    picture = np.random.default_rng(3).integers(0, 256, (128, 128, 3), np.uint8)
+    got = module(
+        "picture_input",
+        """const {shape, values} = m.reduced({shape: [128, 128, 3], values: Uint8Array.from(a)});
+        const own = m.reduced({shape: [32, 32, 3], values: new Uint8Array(3072)});
+        return [shape, [...values], own.shape];""",
+        picture.ravel().tolist(),
+    )
+    mean = picture.reshape(32, 4, 32, 4, 3).mean((1, 3))
+    assert got[0] == got[2] == [32, 32, 3]
+    assert np.abs(np.array(got[1]).reshape(32, 32, 3) - mean).max() <= 0.5
+
+
+def test_vectors_are_put_on_the_map(module: Any) -> None:
+    rng = np.random.default_rng(5)
+    matrix, mean, vector = (
+        rng.standard_normal((2, 6)),
+        rng.standard_normal(6),
+        rng.standard_normal(6),
+    )
+    got = module(
+        "projection",
+        """const at = m.fit([{x: -1, y: -1}, {x: 1, y: 1}], 300, 100, 10);
+        const places = [[0, 0], [10, 1], [2, 9], [-5, 0]];
+        return {place: m.project(a.vector, a.matrix.flat(), a.mean, 2), length: m.length([3, 4]),
+          corners: [at(-1, -1), at(1, 1)], near: m.nearest(places, [9, 0]),
+          far: m.nearest(places, [90, 0], 14), right: m.towards(places, 0, [1, 0]),
+          down: m.towards(places, 0, [0, 1]), nobody: m.towards(places, 1, [1, 0]),
+          among: m.among(places, ['a', 'b', 'a', 'a'], [0, 0], 3)};""",
+        {"matrix": matrix.tolist(), "mean": mean.tolist(), "vector": vector.tolist()},
+    )
+    np.testing.assert_allclose(got["place"], matrix @ (vector / 2 - mean))
+    assert got["length"] == 5
+    # Stretched, but by no more than 1.7; up is up.
+    np.testing.assert_allclose(got["corners"], [[82, 90], [218, 10]])
+    assert (got["near"], got["far"], got["right"], got["down"]) == (1, -1, 1, 2)
+    assert got["nobody"] == 1 and got["among"] == "a"
+
+
+def test_a_run_without_noise_lies_along_the_axis_by_its_steps(module: Any) -> None:
+    got = module(
+        "run",
+        """const run = new m.Run({pipeline: 'dalle1', input: {}, settings: {}, source: 'live'});
+        run.apply('start', {stages: [{name: 'tokens', sigma_data: null, sigmas: null}]});
+        const frame = (step) => ({stage: 'tokens', step, steps: 4, sigma: null, sigma_over_data: null});
+        run.apply('frame', frame(0));
+        run.pace({top: 2, bottom: -2});
+        run.apply('frame', frame(1)); run.apply('frame', frame(2));
+        const levels = run.stages[0].frames.map(({level}) => level);
+        const frontier = run.frontier;
+        run.pace({top: 4, bottom: 0});
+        return {stepwise: run.stepwise, axis: run.levels, levels, frontier,
+          again: run.stages[0].frames.map(({level}) => level)};""",
+    )
+    assert got["stepwise"] is True and got["axis"] == []
+    assert got["levels"] == pytest.approx([2, 1, 0]) and got["frontier"] == pytest.approx(0)
+    assert got["again"] == pytest.approx([4, 3, 2])
+
+
 def test_noise_is_said_in_words(module: Any) -> None:
     got = module(
         "words",

@@ -148,3 +148,29 @@ def test_shift_and_arrows_turn_the_molecule(stage: Stage, page: Page) -> None:
     assert stage.value() == 100
     page.keyboard.press("ArrowLeft")
     assert stage.value() < 100
+
+
+def test_the_marks_lead_to_where_global_and_local_have_settled(stage: Stage, page: Page) -> None:
+    stage.open().still()
+    page.keyboard.press(",")
+    first = stage.value()
+    page.keyboard.press(".")
+    second = stage.value()
+    assert 0 < first < second < 100
+    page.get_by_role("button", name="Global settled").click()
+    assert stage.value() == first
+    # It is the level of the chart's mark: the later one of both runs.
+    bands = [t["events"][-1]["data"]["settling"]["bands"][0] for t in stage.traces.values()]
+    lowest = min(band["settled_at"] for band in bands)
+    shown = page.evaluate(
+        """async ([levels, at]) => {
+          const m = await import('/static/js/timeline.js');
+          return Math.round(100 * m.positionOf(m.axisOf(levels.map(m.levelOf)), m.levelOf(at)));
+        }""",
+        [
+            [x for t in stage.traces.values() for s in t["events"][0]["data"]["stages"]
+             for x in (sigma / s["sigma_data"] for sigma in s["sigmas"]) if x > 0],
+            lowest,
+        ],
+    )  # fmt: skip
+    assert abs(shown - first) <= 1

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 from browser_stage import Stage
 from playwright.sync_api import Page, expect
+
+from app.wire import decode_array, encode_array
 
 PAINTED = """(selector) => {
   const canvas = document.querySelector(selector);
@@ -35,6 +38,24 @@ def test_the_molecule_is_drawn_in_three_dimensions(stage: Stage, page: Page) -> 
     page.wait_for_timeout(700)
     png = page.locator("#alphafold3 .estimate .well").screenshot()
     assert _share_of_red(png) > 0.003
+
+
+def test_the_reference_lies_over_the_finished_molecule(stage: Stage, page: Page) -> None:
+    done = stage.traces["alphafold3"]["events"][-1]["data"]
+    moved = decode_array(done["sample"]) + np.array([0, 1.5, 0], np.float32)
+    done["reference"] = encode_array(moved)
+    stage.open().still()
+    button = page.get_by_role("button", name="Reference over it")
+    expect(button).to_be_hidden()  # while there is noise there is nothing to compare
+    page.keyboard.press("End")
+    page.wait_for_timeout(700)  # the camera glides to its place
+    well = page.locator("#alphafold3 .estimate .well")
+    before = well.screenshot()
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    assert well.screenshot() != before
+    button.click()
+    assert well.screenshot() == before
 
 
 def _share_of_red(png: bytes) -> float:

@@ -1,20 +1,26 @@
+import { pictures } from "./en_pictures.js";
+import { room } from "./en_room.js";
+
 /**
- * Every sentence of the page, in English. Another language is another file with the same keys.
+ * Every sentence of the page, in English (those about pictures are in a file of their own). Another language is another file with the same keys.
  * {name} is filled in; the template holds the same English words for the first paint (a test compares).
  */
 export const en = {
+  ...pictures,
+  ...room,
   skip: "Skip to the stage",
   idea: "Two models, one machine: both start from noise, settle the global picture first, the local detail last.",
   "tools.label": "Page tools",
   "tools.copy": "Copy link",
+  "tools.models": "Models",
   "tools.copied": "Link copied",
+  "tools.copied_without": "Copied, without your pictures",
   "tools.copy_failed": "Copy the address bar instead",
   "theme.label": "Theme",
   "theme.light": "Light",
   "theme.dark": "Dark",
   "theme.projector": "Projector",
 
-  "prompt.label": "Describe a picture",
   "prompt.examples": "Example captions",
   "molecule.label": "Type a molecule",
   "molecule.examples": "Example molecules",
@@ -58,18 +64,23 @@ export const en = {
   "status.step": "{stage}step {step} of {steps}",
   "status.done": "finished: {steps} steps",
   "status.stopped": "stopped",
-  "stage.decoder": "small picture, ",
-  "stage.upsampler": "enlarged, ",
+  "stage.decoder": "16 pixels, ",
+  "stage.upsampler": "32 pixels, ",
+  "stage.upsampler64": "64 pixels, ",
+  "stage.upsampler128": "128 pixels, ",
   "stage.atoms": "",
   "stage.particles": "",
   "strip.label": "the idea, as {count} numbers",
   "strip.best": "the idea, as {count} numbers: best of {drawn}",
   "picture.waiting": "The picture starts when its idea is chosen.",
   "picture.alt.noisy": "The noisy picture the model sees",
+  "picture.alt.noisy.of": "Sample {n}: the noisy picture the model sees",
   "picture.alt.estimate": "The model's guess of the finished picture for: {prompt}",
+  "picture.alt.estimate.of": "Sample {n}: the model's guess of the finished picture for: {prompt}",
   "molecule.alt.noisy": "The noisy atoms the model sees",
   "molecule.alt.estimate": "The model's guess of the finished molecule, {count} atoms",
   "molecule.click_zoom": "click to zoom with the wheel",
+  "molecule.reference": "Reference over it",
   "molecule.loading": "Getting the 3-D viewer ready",
   "molecule.flat": "3-D is not available in this browser, so the atoms are drawn flat.",
   "particles.alt.noisy": "The dye particles spread in the water",
@@ -103,6 +114,8 @@ export const en = {
   "player.pause": "Pause",
   "player.forward": "One frame on",
   "player.last": "To the data",
+  "player.global": "Global settled",
+  "player.local": "Local settled",
   "player.follow": "Follow live",
   "player.speed": "Speed",
   "player.speed_value": "Speed {value} times",
@@ -135,7 +148,11 @@ export const en = {
   "noise.atoms.tiny": "too small to see",
   "noise.particles": "noise {value} × the drop",
 
-  "chart.title": "When does what settle?",
+  "below.title": "What happened, looked at closely",
+  "below.chart": "When does what settle?",
+  "below.map": "A map of ideas",
+  "below.copying": "New or copied?",
+  "below.compare": "DALL·E 1 beside 2",
   "chart.lead":
     "How far the guess is from what it ends with, split by scale: 1 at the start, settled under 0.1. Measured on these two runs, not a law.",
   "chart.waiting": "The curves are drawn when both runs are complete.",
@@ -171,8 +188,9 @@ export const en = {
   "dye.estimate": "where each particle is thought to belong",
   "foot.honest":
     "Both models are small and were trained for this page: expect small pictures and small molecules. Recorded runs are real runs of the same models, and say so.",
+  "foot.models": "The models: data, scores, failures",
   "foot.api": "The HTTP interface",
-  "foot.keys": "Keys: Space play or pause, ← → one frame, J L five frames, Home End, 0–9 along the axis, X swap views; Shift and arrows turn a molecule that has the focus.",
+  "foot.keys": "Keys: Space play or pause, ← → one frame, J L five frames, Home End, 0–9 along the axis, X swap views, comma and full stop to where global and local have settled, [ ] another sample, G all samples or one; Shift and arrows turn a molecule that has the focus.",
 
   "live.recorded": "A recorded run is playing. Press Run for a live one.",
   "live.recorded_still": "A recorded run is ready. Press Run for a live one.",
@@ -184,6 +202,7 @@ export const en = {
   "error.empty_seed": "The seed must be a whole number from 0 to {max}",
   "error.json": "This is not valid JSON",
   "error.json_accepted": "AlphaFold 3 input such as {example}",
+  "run.queued": "Waiting for a place: number {place} in the queue, about {seconds} s",
   "error.busy": "All places are taken; trying again in {seconds} s",
   "error.loading": "{name}: the model is being loaded and will be ready in a moment",
   "error.off": "{name} is switched off: {reason}. The other model works.",

@@ -1,0 +1,279 @@
+"""Model cards: what a page says about a model, read from the files that its training and evaluation
+wrote. A missing file or key leaves a gap; nothing is made up."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from app.card_tables import Section, sections
+from app.card_words import HOW
+from models.checkpoint import CHECKPOINTS, TABLES
+
+POINTS = 200  # of a training curve, at most
+
+# What a file beside the networks is for; it counts for no model's parameters.
+NOT_OF_THE_MODEL = {
+    "dalle2-classifier.safetensors": "the judge: names what was drawn, takes no part in drawing",
+    "dalle2-drawings.safetensors": "training drawings, small, for the copying meter",
+    "dalle2-map.safetensors": "the map of concepts",
+    "dalle2-words.txt": "the vocabulary",
+    "alphafold3-seen.safetensors": "which molecules were in training",
+    "alphafold3-references.json": "coordinates of the examples",
+    "alphafold3-components.tsv.xz": "names and SMILES of the Chemical Component Dictionary",
+}
+
+
+@dataclass(frozen=True)
+class About:
+    """id: of the pipeline; command: regenerates the scores; train: the weights."""
+
+    id: str
+    title: str
+    lead: str
+    train: str = ""
+    command: str = ""
+
+
+CARDS = {
+    about.id: about
+    for about in (
+        About(
+            "dalle2",
+            "A tiny DALL·E 2",
+            "Captions to pictures: a text becomes a CLIP embedding of an image, that becomes a "
+            "small picture, and that a large one. Each of these steps is a diffusion model.",
+            "python -m models data images\npython -m models train all",
+            "python -m models evaluate dalle2",
+        ),
+        About(
+            "dalle1",
+            "A tiny DALL·E 1",
+            "Captions to pictures the older way: a tokenizer turns pictures into a grid of codes, "
+            "and a transformer draws them one after another.",
+            "python -m models data images\npython -m models train dalle1 all",
+            "python -m models evaluate dalle1",
+        ),
+        About(
+            "alphafold3",
+            "A tiny AlphaFold 3",
+            "Molecules to shapes: a trunk reads which atoms are bonded, and diffusion moves all "
+            "atoms from noise to their places.",
+            "python -m models data molecules\npython -m models data proteins\n"
+            "python -m models train alphafold3",
+            "python -m models evaluate molecules",
+        ),
+        About(
+            "dye",
+            "A drop of dye",
+            "Particles of a drop that has dissolved, gathered again by the same sampler. Its "
+            "denoiser is exact, so there is nothing to train and nothing to score.",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class File:
+    """size: bytes; parameters: numbers in a network's matrices, 0 for other files; role: "" for a
+    network of the model itself; steps, seconds: its last training, 0 if the file does not say."""
+
+    name: str
+    size: int
+    parameters: int
+    role: str
+    steps: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A picture of many samples: where it lies, how large it is, what it shows."""
+
+    source: str
+    width: int
+    height: int
+    key: str
+
+
+@dataclass
+class Card:
+    about: About
+    data_facts: list[tuple[str, int]]
+    files: list[File]
+    how: list[tuple[str, str]]
+    sections: list[Section]
+    sheets: list[Sheet]
+    curves: dict[str, dict[str, list[float]]]
+    guidance: list[dict[str, float]]
+
+    @property
+    def parameters(self) -> int:
+        return sum(file.parameters for file in self.files if not file.role)
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files if not file.role)
+
+    def data(self) -> dict[str, Any]:
+        """What the card's script draws, and what the comparison on the stage reads."""
+        return {
+            "id": self.about.id,
+            "parameters": self.parameters,
+            "bytes": self.size,
+            "curves": self.curves,
+            "guidance": self.guidance,
+        }
+
+
+def card(id: str, sheets: Path, checkpoints: Path = CHECKPOINTS, tables: Path = TABLES) -> Card:
+    """sheets: folder of the contact sheets. Raises KeyError for a model without a card."""
+    about = CARDS[id]
+    metrics = _json(checkpoints / f"{id}-metrics.json")
+    # Parts of a model that were scored by themselves; a card shows them as sections of their own.
+    for path in sorted(checkpoints.glob(f"{id}-*-metrics.json")):
+        part = path.name.removeprefix(f"{id}-").removesuffix("-metrics.json")
+        metrics[part] = {k: v for k, v in _json(path).items() if k not in HOW}
+    how, scores = sections(id, metrics)
+    return Card(
+        about=about,
+        data_facts=_data_facts(id, tables),
+        files=[*_files(id, checkpoints), *_files(id, tables)],
+        how=how,
+        sections=scores,
+        sheets=_sheets(id, sheets),
+        curves=_curves(_json(checkpoints / f"{id}-curves.json")),
+        guidance=_guidance(metrics),
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _files(id: str, folder: Path) -> list[File]:
+    files = []
+    for path in sorted(folder.glob(f"{id}[.-]*")):
+        if path.suffix == ".tmp" or path.name.endswith(("-metrics.json", "-curves.json")):
+            continue
+        header = header_of(path, path.stat().st_mtime_ns)
+        meta = _inner(header, "meta")
+        role = NOT_OF_THE_MODEL.get(path.name, "")
+        parameters = 0 if role and "judge" not in role else parameters_of(header)
+        steps, seconds = meta.get("step", meta.get("steps", 0)), meta.get("seconds", 0.0)
+        files.append(File(path.name, path.stat().st_size, parameters, role, steps, seconds))
+    return files
+
+
+@lru_cache(maxsize=64)
+def header_of(path: Path, version: int = 0) -> Mapping[str, Any]:
+    """The JSON header of a safetensors file, {} for other files and broken ones. ``version`` tells a
+    changed file from the remembered one."""
+    if path.suffix != ".safetensors":
+        return {}
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(min(length, 2**24)))
+    except (OSError, ValueError, struct.error):
+        return {}
+    return header if isinstance(header, dict) else {}
+
+
+def parameters_of(header: Mapping[str, Any]) -> int:
+    """Numbers in a file's tensors; the scales of 8-bit rows are storage, not parameters."""
+    return sum(
+        math.prod(entry["shape"])
+        for name, entry in header.items()
+        if name != "__metadata__" and not name.endswith("::scale")
+    )
+
+
+def _inner(header: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """JSON kept as text in a header: "config" or "meta"."""
+    try:
+        value = json.loads(header.get("__metadata__", {}).get(name, "{}"))
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _data_facts(id: str, folder: Path) -> list[tuple[str, int]]:
+    """Sizes of the training data, read from files that hold an entry per item of it."""
+    if id in ("dalle2", "dalle1"):
+        path = folder / "dalle2-drawings.safetensors"
+        about = _inner(_header_now(path), "config")
+        shape = _header_now(path).get("concept", {}).get("shape", [0])
+        found = {
+            "things": len(about.get("labels", ())),
+            "drawings to learn from": shape[0],
+            "drawings kept apart, by other vendors": about.get("independent", {}).get(
+                "drawings", 0
+            ),
+        }
+    elif id == "alphafold3":
+        header = _header_now(folder / "alphafold3-seen.safetensors")
+        found = {
+            "molecules to learn from": header.get("molecules", {}).get("shape", [0])[0],
+            "different scaffolds among them": header.get("scaffolds", {}).get("shape", [0])[0],
+        }
+    else:
+        found = {}
+    return [(name, count) for name, count in found.items() if count]
+
+
+def _header_now(path: Path) -> Mapping[str, Any]:
+    return header_of(path, path.stat().st_mtime_ns) if path.is_file() else {}
+
+
+def _curves(given: Mapping[str, Any]) -> dict[str, dict[str, list[float]]]:
+    """Networks with steps and losses, at most POINTS points each, the last one always."""
+    curves = {}
+    for network, log in given.items():
+        if not isinstance(log, Mapping) or not isinstance(log.get("loss"), list):
+            continue
+        columns = {
+            k: v for k, v in log.items() if isinstance(v, list) and len(v) == len(log["loss"])
+        }
+        count = len(log["loss"])
+        if not count or "step" not in columns:
+            continue
+        stride = max(1, -(-count // POINTS))
+        keep = sorted({*range(0, count, stride), count - 1})
+        curves[network] = {k: [v[i] for i in keep] for k, v in columns.items()}
+    return curves
+
+
+def _guidance(metrics: Mapping[str, Any]) -> list[dict[str, float]]:
+    """Points of the guidance curve: guidance_scale, top1 or top5, and a measure of variety. Empty where
+    other settings change along with it: that is a table, not a curve."""
+    found = metrics.get("guidance")
+    points = found.get("curve") if isinstance(found, Mapping) else None
+    if not isinstance(points, list):
+        return []
+    kept = [p for p in points if isinstance(p, Mapping) and "guidance_scale" in p]
+    scales = [p["guidance_scale"] for p in kept]
+    return [dict(p) for p in kept] if scales == sorted(set(scales)) else []
+
+
+def _sheets(id: str, folder: Path) -> list[Sheet]:
+    from PIL import Image
+
+    found = []
+    for path in sorted(folder.glob(f"{id}-*.webp")):
+        with Image.open(path) as picture:
+            width, height = picture.size
+        source = f"/static/cards/{path.name}?{os.stat(path).st_mtime_ns // 10**9}"
+        found.append(Sheet(source, width, height, path.stem.removeprefix(f"{id}-")))
+    return found

@@ -1,0 +1,268 @@
+/** The concepts as CLIP places them, in two dimensions, and the samples of the prior moving through them. */
+
+import { decode, sampleOf } from "./decode.js";
+import { Refused, conceptMap } from "./net.js";
+import { among, fit, length, nearest, project, towards } from "./projection.js";
+import { number, t } from "./text.js";
+
+const GROUP_COLOURS = 10;
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const MARGIN = 26;
+
+export class MapView {
+  /** @param {HTMLElement} root the tab's panel */
+  constructor(root) {
+    this.frame = root.querySelector(".map-frame");
+    this.ground = root.querySelector("canvas.ground");
+    this.top = root.querySelector("canvas.top");
+    this.tip = root.querySelector(".map-tip");
+    this.legend = root.querySelector(".groups");
+    this.summary = root.querySelector("#map-summary");
+    this.map = null;
+    this.point = -1;
+    this.group = null;
+    this.run = null;
+    new ResizeObserver(() => this.redraw()).observe(this.frame);
+    this.top.addEventListener("pointermove", (event) => {
+      const { left, top } = this.top.getBoundingClientRect();
+      this.#point(nearest(this.places ?? [], [event.clientX - left, event.clientY - top], 14));
+    });
+    this.top.addEventListener("pointerleave", () => this.#point(-1));
+    this.top.addEventListener("blur", () => this.#point(-1));
+    this.top.addEventListener("keydown", (event) => {
+      if (!(event.key in ARROWS) || !this.places || event.shiftKey) return;
+      event.preventDefault();
+      const { clientWidth, clientHeight } = this.top;
+      const from = this.point < 0 ? nearest(this.places, [clientWidth / 2, clientHeight / 2]) : this.point;
+      this.#point(this.point < 0 ? from : towards(this.places, from, ARROWS[event.key]));
+    });
+  }
+
+  /** Asks for the map once it is wanted. */
+  async open() {
+    if (this.map || this.asking) return;
+    this.asking = true;
+    try {
+      const map = await conceptMap();
+      this.matrix = decode(map.projection).values;
+      this.mean = map.mean ? decode(map.mean).values : null;
+      // "food-drink" as people write it.
+      for (const point of map.points) point.group = point.group.replace("-", " & ");
+      this.groups = [...new Set(map.points.map(({ group }) => group))];
+      this.map = map;
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.summary.textContent = t("map.missing");
+      return;
+    } finally {
+      this.asking = false;
+    }
+    this.#drawLegend();
+    this.redraw();
+    this.#summarise();
+  }
+
+  /** @param {import("./run.js").Run | null} run @param {number} sample */
+  follow(run, sample) {
+    this.sample = sample;
+    if (run !== this.run) this.paths = null;
+    this.run = run;
+    this.strip = null;
+    this.#summarise();
+    this.draw();
+  }
+
+  /** The playhead moved. @param {import("./run.js").Frame | null} strip the prior's frame there */
+  move(strip) {
+    if (strip === this.strip) return;
+    this.strip = strip;
+    this.draw();
+  }
+
+  redraw() {
+    if (!this.map || !this.frame.clientWidth) return;
+    const { clientWidth: width, clientHeight: height } = this.frame;
+    this.at = fit(this.map.points, width, height, MARGIN);
+    this.places = this.map.points.map(({ x, y }) => this.at(x, y));
+    const context = this.#sized(this.ground);
+    const style = getComputedStyle(this.frame);
+    const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+    this.map.points.forEach(({ group }, i) => {
+      const dim = this.group !== null && this.group !== group;
+      context.globalAlpha = dim ? 0.1 : 0.75;
+      context.fillStyle = colour(`g${this.groups.indexOf(group) % GROUP_COLOURS}`);
+      dot(context, this.places[i], this.group === group ? 4.2 : 3);
+    });
+    context.globalAlpha = 1;
+    this.draw();
+  }
+
+  /** What moves, and what is pointed at. */
+  draw() {
+    if (!this.map || !this.at) return;
+    const context = this.#sized(this.top);
+    const style = getComputedStyle(this.frame);
+    const [ink, paper, accent] = ["--ink", "--surface", "--picture"].map((name) => style.getPropertyValue(name).trim());
+    const frames = this.run?.stripStage?.frames ?? [];
+    const { clientWidth: width, clientHeight: height } = this.frame;
+    // What lies outside of the concepts is drawn at the edge.
+    const at = (place) => this.at(...place).map((v, i) => Math.min(Math.max(v, 8), (i ? height : width) - 8));
+    const paths = this.#paths(frames);
+    const now = this.strip ? frames.indexOf(this.strip) : -1;
+    if (now >= 0)
+      paths.forEach(({ noisy, guess }, k) => {
+        const chosen = paths.length !== this.run.samples || k === this.sample;
+        if (chosen) {
+          context.strokeStyle = accent;
+          context.lineWidth = 2;
+          context.beginPath();
+          noisy.slice(0, now + 1).forEach((place) => context.lineTo(...at(place)));
+          context.stroke();
+          ring(context, at(guess[now]), 6, accent);
+        }
+        context.fillStyle = accent;
+        context.globalAlpha = chosen ? 1 : 0.55;
+        dot(context, at(noisy[now]), chosen ? 6 : 4);
+        context.globalAlpha = 1;
+      });
+    const done = this.run?.done;
+    if (done?.text_embed) star(context, at(this.#place(decode(done.text_embed).values, 1)), 9, ink, paper);
+    this.#ends(context, at, ink, paper);
+    if (this.point >= 0) ring(context, this.places[this.point], 7, ink);
+  }
+
+  /** Where each kept sample ended, numbered. */
+  #ends(context, at, ink, paper) {
+    const embed = this.run?.done?.image_embed;
+    if (!embed) return;
+    const all = decode(embed);
+    const font = getComputedStyle(this.frame).fontFamily;
+    for (let k = 0; k < this.run.samples; k += 1) {
+      const [x, y] = at(this.#place(sampleOf(all, 1, k).values, 1));
+      context.fillStyle = k === this.sample ? ink : paper;
+      dot(context, [x, y], 9);
+      ring(context, [x, y], 9, ink);
+      context.fillStyle = k === this.sample ? paper : ink;
+      context.font = `700 12px ${font}`;
+      context.textAlign = "center";
+      context.textBaseline = "middle";
+      context.fillText(String(k + 1), x, y + 0.5);
+    }
+  }
+
+  #place(vector, scale) {
+    return project(vector, this.matrix, this.mean, scale);
+  }
+
+  /** Every sample's way, projected once. @param {import("./run.js").Frame[]} frames */
+  #paths(frames) {
+    if (this.paths?.length === frames.length && this.paths.run === this.run) return this.paths.ways;
+    for (const frame of frames) frame.decoded ??= { x: decode(frame.x), denoised: decode(frame.denoised) };
+    // Embeddings lie on a sphere; the prior works on one of another radius than the map's.
+    const last = frames.at(-1)?.decoded.denoised;
+    const scale = last ? (this.map.scale ?? length(sampleOf(last, 1, 0).values)) : 1;
+    const way = (k, name) => frames.map(({ decoded }) => this.#place(sampleOf(decoded[name], 1, k).values, scale));
+    // One way per caption that was read: a path between two captions has two, however many its points.
+    const count = last ? (last.shape.length > 1 ? last.shape[0] : 1) : 0;
+    const ways = Array.from({ length: count }, (_, k) => ({ noisy: way(k, "x"), guess: way(k, "denoised") }));
+    this.paths = { length: frames.length, run: this.run, ways };
+    return ways;
+  }
+
+  #point(i) {
+    if (i === this.point) return;
+    this.point = i;
+    this.tip.hidden = i < 0;
+    if (i >= 0) {
+      const { label, group } = this.map.points[i];
+      const [x, y] = this.places[i];
+      this.tip.textContent = t("map.point", { label, group });
+      this.tip.dataset.side = x > this.frame.clientWidth / 2 ? "left" : "right";
+      this.tip.style.transform = `translate(${x}px, ${y}px)`;
+    }
+    this.draw();
+  }
+
+  #drawLegend() {
+    const buttons = this.groups.map((group, i) => {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: group });
+      button.dataset.colour = String(i % GROUP_COLOURS);
+      button.setAttribute("aria-pressed", "false");
+      button.addEventListener("click", () => {
+        this.group = this.group === group ? null : group;
+        buttons.forEach((other, k) => other.setAttribute("aria-pressed", String(this.groups[k] === this.group)));
+        this.redraw();
+      });
+      return button;
+    });
+    this.legend.replaceChildren(...buttons);
+  }
+
+  /** The same in words. */
+  #summarise() {
+    if (!this.map) return;
+    const { points } = this.map;
+    const parts = [t("map.summary", { count: points.length, groups: this.groups.length })];
+    const done = this.run?.done;
+    if (done?.image_embed) {
+      const coordinates = points.map(({ x, y }) => [x, y]);
+      const groups = points.map(({ group }) => group);
+      const near = (vector) => among(coordinates, groups, this.#place(vector, 1));
+      const all = decode(done.image_embed);
+      const ends = Array.from({ length: this.run.samples }, (_, k) =>
+        t("map.end", { n: k + 1, group: near(sampleOf(all, 1, k).values) }),
+      );
+      parts.push(t("map.ends", { ends: ends.join(", ") }));
+      if (done.text_embed) parts.push(t("map.text", { group: near(decode(done.text_embed).values) }));
+      const cosine = done.prior?.cosine?.[this.sample];
+      const chosen = done.prior?.chosen?.[this.sample];
+      if (cosine?.length > 1 && done.prior.chosen.length === this.run.samples)
+        parts.push(
+          t(chosen === 0 ? "map.first" : "map.second", {
+            n: this.sample + 1,
+            kept: number(cosine[chosen]),
+            other: number(cosine[1 - chosen]),
+          }),
+        );
+    } else parts.push(t("map.waiting"));
+    this.summary.textContent = parts.join(" ");
+  }
+
+  #sized(canvas) {
+    const { clientWidth: width, clientHeight: height } = this.frame;
+    canvas.width = Math.round(width * devicePixelRatio);
+    canvas.height = Math.round(height * devicePixelRatio);
+    const context = canvas.getContext("2d");
+    context.scale(devicePixelRatio, devicePixelRatio);
+    return context;
+  }
+}
+
+function dot(context, [x, y], radius) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.fill();
+}
+
+function ring(context, [x, y], radius, colour) {
+  context.strokeStyle = colour;
+  context.lineWidth = 2;
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.stroke();
+}
+
+function star(context, [x, y], radius, fill, edge) {
+  context.beginPath();
+  for (let i = 0; i < 10; i += 1) {
+    const r = i % 2 ? radius * 0.45 : radius;
+    const angle = (i * Math.PI) / 5 - Math.PI / 2;
+    context.lineTo(x + r * Math.cos(angle), y + r * Math.sin(angle));
+  }
+  context.closePath();
+  context.fillStyle = fill;
+  context.strokeStyle = edge;
+  context.lineWidth = 2;
+  context.stroke();
+  context.fill();
+}
