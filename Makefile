@@ -1,6 +1,8 @@
 # make run    install what is missing, start the server, print its address
 # make test   install what is missing (a browser too), run every test
-# make check  lint, format and types
+# make check  lint, format, types, and known flaws of the installed packages
+# make fuzz   10 000 random and malformed requests; make soak  30 minutes at full load
+# make bench  a class at our engine, at one run at a time, and at Gradio; make cluster  two replicas
 # make data train evaluate benchmark traces   rebuild what is committed: see README
 VENV ?= .venv
 PYTHON ?= python3
@@ -9,18 +11,44 @@ TORCH ?= torch==2.13.0
 PY := $(VENV)/bin/python
 export OMP_WAIT_POLICY = passive
 
-.PHONY: run test check format data train evaluate benchmark traces browser clean
+.PHONY: run test check fuzz soak bench cluster redis format data train evaluate benchmark traces browser clean
 
 run: $(VENV)/.run
 	$(PY) -m app
 
-test: $(VENV)/.dev browser
+test: $(VENV)/.scale browser redis
 	$(PY) -m pytest
 
 check: $(VENV)/.dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	$(PY) tests/audit.py
+
+# More than 10 000 random and malformed requests, from the OpenAPI document and as raw bytes.
+fuzz: $(VENV)/.dev
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),300) $(PY) -m pytest --timeout 3600 -s -q tests/faults/test_schema.py tests/faults/test_connections.py
+
+# Half an hour at full load; MINUTES=3 for a short one.
+soak: $(VENV)/.run
+	$(PY) -m benchmarks.soak --minutes $(or $(MINUTES),30)
+
+# Prints the table of docs/benchmarks.md and rewrites it. Gradio and diffusers get an environment of
+# their own beside ours, which they only read.
+BENCH := $(VENV)/benchmarks
+bench: $(VENV)/.bench
+	$(PY) -m benchmarks.classroom --gradio-python $(BENCH)/bin/python
+
+$(VENV)/.bench: benchmarks/requirements.txt | $(VENV)/.run
+	$(PY) -m venv $(BENCH)
+	$(PY) -c "import sysconfig; print(sysconfig.get_path('purelib'))" > \
+	  "$$($(BENCH)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/application.pth"
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	touch $@
+
+# Two engine processes with one thread each and a front, on this machine.
+cluster: $(VENV)/.scale
+	TWOFOLD_THREADS=$(or $(THREADS),1) $(PY) -m app.cluster
 
 format: $(VENV)/.dev
 	$(PY) -m ruff check --fix .
@@ -57,6 +85,10 @@ $(VENV)/.dev: $(VENV)/.run
 	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	touch $@
 
+$(VENV)/.scale: $(VENV)/.dev
+	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[dev,scale]"
+	touch $@
+
 $(VENV)/.all: $(VENV)/.dev
 	$(PY) -m pip install --quiet --disable-pip-version-check -e ".[dev,data,evaluate]"
 	touch $@
@@ -67,6 +99,13 @@ browser: $(VENV)/.dev
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || \
 	  $(PY) -m playwright install chromium
+
+# A real Redis for the tests of several fronts; without one they are skipped and say so.
+redis:
+	@command -v redis-server >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null; } || \
+	  echo "no redis-server: the tests of several fronts are skipped"
 
 clean:
 	rm -rf $(VENV) static/vendor .pytest_cache .mypy_cache .ruff_cache

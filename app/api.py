@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,14 +11,21 @@ import anyio
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
 from app import exports
+from app.admission import AFTER_SHUTDOWN_S, DRAINING, Busy
+from app.clients import client_of
+from app.cost import estimate
 from app.engine import Full
+from app.logs import fields
 from app.pipelines import Unavailable
+from app.references import with_pictures
 from app.runs import Run
 from app.schemas import (
     BadRequest,
     Problems,
+    QueueState,
     RunIn,
     RunOut,
     RunState,
@@ -27,17 +36,22 @@ from app.schemas import (
     settings_json,
 )
 from app.services import Has, Services
-from models.pipeline import InputError, Pipeline, SampleSettings
+from models.pipeline import InputError, Pipeline, SampleSettings, default_samples
 
 router = APIRouter()
+log = logging.getLogger(__name__)
 
 _REFUSALS = {
     404: "no run with this id",
+    400: "the body broke off",
+    408: "the body did not arrive in time",
     409: "the run has not ended",
     413: "the body is too large",
+    415: "the body is another kind of file than declared",
     422: "a field cannot be used",
-    429: "no room for another run, see Retry-After",
-    503: "the pipeline is off or still loading",
+    429: "no room now, see Retry-After",
+    503: "full, shutting down, or the pipeline is off or loading; see Retry-After",
+    507: "the file needs more space than there is",
 }
 
 
@@ -54,6 +68,10 @@ def find_run(services: Services, id: str) -> Run:
             "id", "no run has this id", "the id of a run that was started lately", status=404
         )
     return run
+
+
+async def _find_later(services: Services, id: str) -> Run:
+    return find_run(services, id)
 
 
 def find_pipeline(services: Services, id: str) -> Pipeline:
@@ -84,7 +102,7 @@ async def pipelines(services: Has) -> dict[str, list[dict[str, Any]]]:
     "/api/runs",
     status_code=201,
     tags=["runs"],
-    responses=refusals(413, 422, 429, 503),
+    responses=refusals(408, 413, 422, 429, 503),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -95,18 +113,29 @@ async def pipelines(services: Has) -> dict[str, list[dict[str, Any]]]:
 async def create_run(request: Request, response: Response, services: Has) -> RunOut:
     """Starts a run. The answer holds every setting as it was resolved, so that the same body with
     these settings draws the same picture again."""
-    asked = parse_run(await _body(request, services.settings.max_body))
+    limits = services.settings
+    services.admission.open()
+    asked = parse_run(await read_body(request, limits.max_body, limits.body_s))
     pipeline = find_pipeline(services, asked.pipeline)
-    # Parsing a molecule may take a while; two at a time leave the engine its core.
-    plan, settings, start = await run_sync(
-        prepare, pipeline, asked, services.settings.max_cost, limiter=_preparing(request)
+    asked.input = await with_pictures(
+        asked.input, services.pictures, lambda id: _find_later(services, id)
     )
-    run = services.runs.create(pipeline, plan, asked.input, settings, start)
+    place = services.admission.run(client_of(request), services.runs.held_bytes)
+    try:
+        # Parsing a molecule may take a while; two at a time leave the engine its core.
+        plan, settings, start = await run_sync(
+            prepare, pipeline, asked, limits.max_cost, limiter=_preparing(request)
+        )
+        place.weigh(affordable(estimate(pipeline, plan, settings, start), limits.max_cost))
+        run = services.runs.create(pipeline, plan, asked.input, settings, start, place)
+    except BaseException:
+        place.release()
+        raise
     response.headers["Location"] = f"/api/runs/{run.id}"
     return RunOut(
         id=run.id,
         events=f"/api/runs/{run.id}/events",
-        settings=settings_json(settings),
+        settings=settings_json(pipeline, settings),
         notes=[str(note) for note in start.get("notes", ())],
     )
 
@@ -115,14 +144,29 @@ def prepare(
     pipeline: Pipeline, asked: RunIn, max_cost: int
 ) -> tuple[Any, SampleSettings, dict[str, Any]]:
     """-> (plan, resolved settings, data of the start event). Raises BadRequest."""
-    settings = resolve(pipeline, asked.settings, max_cost)
     try:
         plan = pipeline.parse(asked.input)
+        settings = resolve(pipeline, asked.settings, max_cost, default_samples(pipeline, plan))
         start = pipeline.start(plan, settings)
     except InputError as error:
         raise BadRequest.from_input_error(error) from error
-    head = {"pipeline": pipeline.id, "input": asked.input, "settings": settings_json(settings)}
+    head = {
+        "pipeline": pipeline.id,
+        "input": asked.input,
+        "settings": settings_json(pipeline, settings),
+    }
     return plan, settings, {**head, **start}
+
+
+def affordable(cost: float, max_cost: float) -> float:
+    """The cost itself. Raises a 422 for what no server of this size should compute at once."""
+    if cost > max_cost:
+        raise BadRequest.one(
+            "settings.steps",
+            f"times samples times size makes {math.ceil(cost)} units of work, too much",
+            f"up to {max_cost:g} units: fewer steps, fewer samples or a smaller input",
+        )
+    return cost
 
 
 def _preparing(request: Request) -> anyio.CapacityLimiter:
@@ -133,13 +177,24 @@ def _preparing(request: Request) -> anyio.CapacityLimiter:
     return limiter
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    """The request body. Raises a 413 as soon as it is longer than ``limit``."""
+async def read_body(request: Request, limit: int, seconds: float = 20.0) -> bytes:
+    """The request body. Raises a 413 as soon as it is longer than ``limit`` bytes, a 408 when it has
+    not arrived after ``seconds``."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise BadRequest.one("body", "is too large", f"at most {limit} bytes", status=413)
+    try:
+        with anyio.fail_after(seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise BadRequest.one(
+                        "body", "is too large", f"at most {limit} bytes", status=413
+                    )
+    except TimeoutError as error:
+        raise BadRequest.one(
+            "body", "did not arrive in time", f"a body within {seconds:g} s", status=408
+        ) from error
+    except ClientDisconnect as error:
+        raise BadRequest.one("body", "broke off", "a whole body", status=400) from error
     return bytes(body)
 
 
@@ -151,10 +206,16 @@ async def run_state(id: str, services: Has) -> RunState:
         id=run.id,
         pipeline=run.pipeline.id,
         state=run.state,
-        settings=settings_json(run.settings),
+        settings=settings_json(run.pipeline, run.settings),
         timings=run.timings,
         events=len(run.log),
+        cost=round(run.cost, 1),
+        queue=None if run.queue is None else _queued(*run.queue),
     )
+
+
+def _queued(place: int, wait_s: float) -> QueueState:
+    return QueueState(place=place, wait_s=round(wait_s, 1))
 
 
 @router.delete("/api/runs/{id}", status_code=204, tags=["runs"], responses=refusals(404))
@@ -167,9 +228,12 @@ async def cancel_run(id: str, services: Has) -> None:
     "/api/runs/{id}/export.{format}",
     response_class=Response,
     tags=["runs"],
-    responses=refusals(404, 409, 422),
+    responses={
+        200: {"description": "the file", "content": exports.content_types()},
+        **refusals(404, 409, 422, 429, 503, 507),
+    },
 )
-async def export(id: str, format: str, services: Has) -> Response:
+async def export(id: str, format: str, request: Request, services: Has) -> Response:
     """The finished run as a file: json, csv, png, gif, mp4, cif or sdf. Settings and versions inside."""
     run = find_run(services, id)
     accepted = exports.formats(run) if run.closed else tuple(exports.FORMATS)
@@ -179,12 +243,31 @@ async def export(id: str, format: str, services: Has) -> Response:
         )
     if run.state != "done":
         raise BadRequest.one("id", f"the run is {run.state}", "a run that is done", status=409)
-    data = await run_sync(exports.export, run, format)
+    with services.admission.export(client_of(request)):
+        try:
+            data = await run_sync(exports.export, run, format, limiter=_exporting(request))
+        except (MemoryError, OSError) as error:
+            log.error("no space for an export", extra=fields(run=run.id, format=format))
+            raise BadRequest.one(
+                "format",
+                f"this {format} needs more space than the server has left",
+                "another format, or the same one later",
+                status=507,
+            ) from error
     return Response(
         data,
         media_type=exports.FORMATS[format].media_type,
         headers={"Content-Disposition": f'attachment; filename="{exports.file_name(run, format)}"'},
     )
+
+
+def _exporting(request: Request) -> anyio.CapacityLimiter:
+    """Drawing a film takes seconds of a core: one after the other, the engine needs the rest."""
+    state = request.app.state
+    if not hasattr(state, "exporting"):
+        state.exporting = anyio.CapacityLimiter(1)
+    limiter: anyio.CapacityLimiter = state.exporting
+    return limiter
 
 
 @router.head("/healthz", include_in_schema=False)
@@ -198,28 +281,57 @@ async def healthz(services: Has) -> JSONResponse:
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", tags=["server"])
 async def readyz(services: Has) -> JSONResponse:
-    """200 when loading and warming up have ended and at least one pipeline works."""
+    """200 when loading and warming up have ended, at least one pipeline works and the server is not
+    about to end."""
     status: Mapping[str, Any] = services.pipelines.status()
-    ready = services.pipelines.loaded and any(entry["ready"] for entry in status.values())
-    return JSONResponse({"ready": ready, "pipelines": status}, 200 if ready else 503)
+    ready = (
+        services.pipelines.loaded
+        and any(entry["ready"] for entry in status.values())
+        and services.engine.alive
+        and not services.admission.draining
+    )
+    body = {"ready": ready, "draining": services.admission.draining, "pipelines": status}
+    return JSONResponse(body, 200 if ready else 503)
 
 
-@router.get("/metrics", tags=["server"], response_class=Response)
+@router.get(
+    "/metrics",
+    tags=["server"],
+    response_class=Response,
+    responses={200: {"description": "numbers as text", "content": {"text/plain": {}}}},
+)
 async def metrics(services: Has) -> Response:
     """Prometheus text."""
     services.metrics.runs_live.set(services.engine.live)
     services.metrics.runs_waiting.set(services.engine.waiting)
+    services.metrics.work.set(services.admission.cost)
+    services.metrics.held_bytes.set(services.runs.held_bytes)
+    services.metrics.loop_delay_p95.set(services.pulse.quantile(0.95))
     return Response(services.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 async def refuse(request: Request, error: Exception) -> JSONResponse:
     """One shape for every refusal: {"detail": [{"field", "message", "accepted"}]}."""
+    services: Services = request.app.state.services
     status, headers = 500, {}
+    extra: dict[str, Any] = {}
     if isinstance(error, BadRequest):
         status, detail = error.status, [problem.model_dump() for problem in error.problems]
+        if status in (408, 413):  # or the rest of the body would still be read, only to be dropped
+            headers = {"Connection": "close"}
+    elif isinstance(error, Busy):
+        status, headers = error.status, {"Retry-After": str(error.retry_after)}
+        detail = _detail("server", error.message, error.accepted)
+        extra = {"reason": error.reason, "retry_after": error.retry_after, "queue": error.queue}
     elif isinstance(error, Full):
-        status, headers = 429, {"Retry-After": str(error.retry_after)}
-        detail = _detail("runs", "the server is full", f"try again in {error.retry_after} s")
+        status, after = (503, AFTER_SHUTDOWN_S) if error.closing else (429, error.retry_after)
+        headers = {"Retry-After": str(after)}
+        message = DRAINING if error.closing else "the server is full"
+        detail = _detail("runs", message, f"try again in {after} s")
+        reason = "shutdown" if error.closing else "runs"
+        services.metrics.busy.labels(reason).inc()
+        queue = services.admission.queue()
+        extra = {"reason": reason, "retry_after": after, "queue": queue}
     elif isinstance(error, Unavailable):
         status, headers = 503, {"Retry-After": "2"} if error.loading else {}
         detail = _detail("pipeline", str(error), "another pipeline, see /api/pipelines")
@@ -229,9 +341,8 @@ async def refuse(request: Request, error: Exception) -> JSONResponse:
         detail = _detail("method" if status == 405 else "path", str(error.detail), accepted)
     else:
         detail = _detail("server", "an internal error, it has been logged", "nothing you can do")
-    services: Services = request.app.state.services
     services.metrics.refused.labels(str(status)).inc()
-    return JSONResponse({"detail": detail}, status, headers)
+    return JSONResponse({"detail": detail, **extra}, status, headers)
 
 
 def _detail(field: str, message: str, accepted: str) -> list[dict[str, str]]:

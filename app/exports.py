@@ -38,7 +38,7 @@ def document(run: Run) -> dict[str, Any]:
     return {
         "pipeline": run.pipeline.id,
         "input": run.input,
-        "settings": settings_json(run.settings),
+        "settings": settings_json(run.pipeline, run.settings),
         "recorded_at": created.isoformat(timespec="seconds"),
         "versions": versions(),
         "checkpoints": dict(run.pipeline.checkpoints),
@@ -79,10 +79,12 @@ class Recording:
                 x, denoised = (
                     self._with_samples(wire.decode_array(data[key])) for key in ("x", "denoised")
                 )
-                label = (
-                    f"{data['stage']} {data['step'] + 1}/{data['steps']}  sigma {data['sigma']:.3g}"
-                )
-                pairs.append(pictures.Pair(label, x, denoised))
+                label = f"{data['stage']} {data['step'] + 1}/{data['steps']}"
+                if data["sigma"] is None:
+                    pairs.append(pictures.Pair(label, x, denoised, "drawn | completed"))
+                else:
+                    label += f"  sigma {data['sigma']:.3g}"
+                    pairs.append(pictures.Pair(label, x, denoised))
         return pairs
 
     @property
@@ -167,6 +169,11 @@ FORMATS: Mapping[str, Format] = {
     "cif": Format("chemical/x-cif; charset=utf-8", _cif, only="molecule"),
     "sdf": Format("chemical/x-mdl-sdfile; charset=utf-8", _sdf, only="molecule"),
 }
+
+
+def content_types() -> dict[str, dict[str, object]]:
+    """What an export may be, for the OpenAPI document."""
+    return {entry.media_type.partition(";")[0]: {} for entry in FORMATS.values()}
 
 
 def formats(run: Run) -> tuple[str, ...]:

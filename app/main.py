@@ -7,18 +7,29 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from app import api, pages, streaming
+from app import api, openapi, pages, picture_routes, room_pages, rooms_api, streaming
+from app.admission import DRAINING, Busy
+from app.computing import Computing
 from app.engine import Full
 from app.headers import SECURITY, Headers
 from app.pipelines import Pipelines, Unavailable
-from app.schemas import BadRequest
+from app.room_store import Store
+from app.schemas import BadRequest, Problem
 from app.services import Services
 from app.settings import Settings
 
-ROUTERS = (pages.router, api.router, streaming.router)
+ROUTERS = (
+    pages.router,
+    room_pages.router,
+    api.router,
+    picture_routes.router,
+    streaming.router,
+    rooms_api.router,
+)
 DESCRIPTION = (
     "Two generative models, a tiny DALL·E 2 and a tiny AlphaFold 3, on one diffusion core."
 )
@@ -29,30 +40,57 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """The engine runs and the pipelines load beside the first requests, which are told to wait."""
     services: Services = app.state.services
     services.engine.start()
+    services.pulse.start()
     loading = asyncio.create_task(asyncio.to_thread(services.pipelines.load))
     yield
-    services.runs.cancel_all("the server is shutting down")
+    services.rooms.stop()
+    services.runs.cancel_all(DRAINING)
+    services.pulse.stop()
     await asyncio.to_thread(services.engine.stop)
     await loading
 
 
-def create_app(settings: Settings | None = None, pipelines: Pipelines | None = None) -> FastAPI:
-    """Builds the application. Raises pydantic.ValidationError or ValueError for bad settings."""
+def create_app(
+    settings: Settings | None = None,
+    pipelines: Pipelines | None = None,
+    engine: Computing | None = None,
+    store: Store | None = None,
+) -> FastAPI:
+    """Builds the application; ``engine`` and ``store``: see Services.build. Raises
+    pydantic.ValidationError or ValueError for bad settings."""
     settings = settings or Settings()
     pipelines = pipelines or Pipelines.named(settings.pipelines)
     app = FastAPI(
         title="Twofold", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
     )
-    app.state.services = Services.build(settings, pipelines)
+    pipelines.cache_bytes = settings.cache_bytes
+    pipelines.backend, pipelines.threads = settings.backend, settings.threads
+    app.state.services = Services.build(settings, pipelines, engine, store)
     for router in ROUTERS:
         app.include_router(router)
     pages.mount_static(app)
+    openapi.install(app)
     app.add_middleware(Headers)
-    for kind in (BadRequest, Full, Unavailable):
+    for kind in (BadRequest, Busy, Full, Unavailable):
         app.add_exception_handler(kind, api.refuse)
+    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StarletteHTTPException, _http_error)
     app.add_exception_handler(Exception, _crash)
     return app
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    """What the framework itself finds wrong with a parameter, in our shape."""
+    assert isinstance(error, RequestValidationError)
+    problems = [
+        Problem(
+            field=".".join(str(part) for part in item["loc"][1:]) or "body",
+            message=item["msg"],
+            accepted="see /docs",
+        )
+        for item in error.errors()
+    ]
+    return await api.refuse(request, BadRequest(problems))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

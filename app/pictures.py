@@ -33,11 +33,13 @@ OTHER = (255, 20, 147)
 
 @dataclass(frozen=True)
 class Pair:
-    """One frame: what it is, and the arrays (S, ...) of the noisy state and the denoised estimate."""
+    """One frame: what it is, the arrays (S, ...) of the noisy state and the denoised estimate, and what
+    a film calls the two."""
 
     label: str
     x: np.ndarray
     denoised: np.ndarray
+    sides: str = "noisy | denoised"
 
 
 class Painter(Protocol):
@@ -171,7 +173,7 @@ def film(painter: Painter, frames: Sequence[Pair]) -> list[Image.Image]:
             picture.paste(painter.paint(frame.x[k], SIDE), (0, k * SIDE))
             picture.paste(painter.paint(frame.denoised[k], SIDE), (SIDE, k * SIDE))
         draw = ImageDraw.Draw(picture)
-        draw.text((6, rows * SIDE + 3), f"noisy | denoised   {frame.label}", INK, font=font)
+        draw.text((6, rows * SIDE + 3), f"{frame.sides}   {frame.label}", INK, font=font)
         pictures.append(picture)
     return pictures
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import importlib
 import logging
 import threading
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
 
+from models.cached import Cached
 from models.checkpoint import CheckpointError
+from models.dalle2 import fast
 from models.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
 PIPELINES = {
     "dalle2": "models.dalle2.pipeline:Dalle2",
+    "dalle1": "models.dalle1.pipeline:Dalle1",
     "alphafold3": "models.alphafold3.pipeline:AlphaFold3",
     "dye": "models.dye.pipeline:Dye",
 }
@@ -39,6 +42,9 @@ class Pipelines:
         self._ready: dict[str, Pipeline] = {}
         self._broken: dict[str, str] = {}
         self._loaded = threading.Event()
+        self.cache_bytes: int | None = None  # bound of each cache; None leaves a pipeline's own
+        self.backend: Literal["auto", "torch", "openvino"] = "torch"
+        self.threads = 1  # of one forward, for a back end that must know beforehand
 
     @classmethod
     def named(cls, ids: Sequence[str]) -> Pipelines:
@@ -68,7 +74,10 @@ class Pipelines:
         for id, entry in self._table.items():
             try:
                 pipeline = self._construct(entry) if isinstance(entry, str) else entry
-                pipeline.warm_up()
+                if self.cache_bytes is not None:
+                    for cache in getattr(pipeline, "caches", ()):
+                        cache.max_bytes = self.cache_bytes
+                self._warm_up(pipeline)
             except CheckpointError as error:
                 self._broken[id] = str(error)
                 log.error("pipeline=%s is off: %s", id, error)
@@ -81,11 +90,37 @@ class Pipelines:
                 log.info("pipeline=%s is ready", id)
         self._loaded.set()
 
+    def _warm_up(self, pipeline: Pipeline) -> None:
+        """With the back end of the settings, if the pipeline has a choice. ``auto`` falls back to torch
+        whatever is wrong with OpenVINO; asked for by name, it must work."""
+        use = getattr(pipeline, "use_openvino", None)
+        if use is None or self.backend == "torch":
+            return pipeline.warm_up()
+        if not fast.installed():
+            if self.backend == "openvino":
+                raise RuntimeError('OpenVINO is not installed: pip install "twofold[fast]"')
+            return pipeline.warm_up()
+        try:
+            use(self.threads)
+            pipeline.warm_up()
+        except Exception:
+            if self.backend == "openvino":
+                raise
+            log.exception("pipeline=%s goes on with torch, OpenVINO failed", pipeline.id)
+            pipeline.use_torch()  # type: ignore[attr-defined]
+            pipeline.warm_up()
+
     @staticmethod
     def _construct(entry: str) -> Pipeline:
         module, name = entry.split(":")
         pipeline: Pipeline = getattr(importlib.import_module(module), name)()
         return pipeline
+
+    def caches(self) -> Iterator[tuple[str, Cached]]:
+        """Network name and memory of every loaded pipeline that has one."""
+        for pipeline in list(self._ready.values()):
+            for cache in getattr(pipeline, "caches", ()):
+                yield cache.name, cache
 
     def get(self, id: str) -> Pipeline:
         """Raises KeyError for an unknown id and Unavailable for one that cannot run."""

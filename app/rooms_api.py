@@ -122,6 +122,7 @@ async def room_view(room: Found) -> RoomView:
 @router.get(
     "/api/rooms/{code}/events",
     response_class=RoomStream,
+    status_code=200,  # the class takes none, and the OpenAPI document asks
     responses={
         200: {
             "description": "room (the newest state and poll), run (an event of a run), ended",

@@ -8,19 +8,24 @@ read the same bytes.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import math
 import secrets
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from app import wire
-from app.engine import Engine, Job
+from app.admission import AFTER_SHUTDOWN_S, DRAINING, Admission, Place
+from app.computing import Computing
+from app.engine import Job
+from app.logs import fields
 from app.metrics import Metrics
 from app.settings import Settings
 from models.diffusion.sampler import Request
@@ -56,7 +61,12 @@ class Run:
         self.closed = False
         self.log: list[bytes] = []
         self.size = 0  # bytes in the log
-        self.created = time.time()
+        self.queue: tuple[int, float] | None = (
+            None  # place from 1 and expected seconds, if it waits
+        )
+        self.created = time.time()  # for people; ages are counted on the monotonic clock
+        self.cost = 0.0
+        self.place: Place | None = None
         self.viewers = 0
         self.timer: asyncio.TimerHandle | None = None
         self.job = Job(pipeline.run(plan, settings), self, rows=settings.samples)
@@ -66,7 +76,7 @@ class Run:
         self._strides: dict[str, int] = {}  # per stage: every which step is streamed
         self._notify = notify
         self._waiters: set[asyncio.Future[None]] = set()
-        self._begun = time.perf_counter()
+        self.begun = time.perf_counter()
         self._queued_s: float | None = None
         self._first_frame_s: float | None = None
         self._total_s: float | None = None
@@ -91,12 +101,18 @@ class Run:
 
     # -- called by the engine, in its thread -----------------------------------------------------
 
+    def waiting(self, place: int, seconds: float) -> None:
+        self.queue = (place, seconds)
+        self._notify(self)
+
     def started(self) -> None:
         self.state = "running"
+        self.queue = None
         self._queued_s = self._elapsed()
 
     def answered(self, request: Request, answer: Any) -> None:
-        if isinstance(answer, Tensor) and not torch.isfinite(answer).all():
+        # One sum tells it: NaN and infinity survive adding, and looking at each takes ten times as long.
+        if isinstance(answer, Tensor) and not torch.isfinite(answer.sum()):
             raise wire.NotFinite(f"the {request.net.name} network's answer is not finite")
         if not request.frame:
             return
@@ -124,29 +140,55 @@ class Run:
             message = str(error)
         else:
             message = f"the computation failed ({type(error).__name__})"
-        log.error("run=%s failed", self.id, exc_info=error)
+        log.error("failed", exc_info=error, extra=fields(run=self.id, pipeline=self.pipeline.id))
         self._close("failed", "error", {"message": message, "state": "failed"})
 
     def cancelled(self, reason: str) -> None:
-        self._close("cancelled", "error", {"message": reason, "state": "cancelled"})
+        data: dict[str, Any] = {"message": reason, "state": "cancelled"}
+        if reason == DRAINING:  # a hint that trying again makes sense, and when
+            data |= {"reason": "shutdown", "retry_after": AFTER_SHUTDOWN_S}
+        self._close("cancelled", "error", data)
+
+    # -- called in the event loop, of a run that another process computes ---------------------------
+
+    def relay(self, event: str, data: bytes) -> None:
+        """One of this run's events as the other process encoded it; it goes on in this log."""
+        if event == "queued":
+            place = json.loads(data)
+            self.waiting(place["place"], place["wait_s"])
+        elif event == "frame":
+            self._first_frame_s = self._first_frame_s or self._elapsed()
+            self._keep(event, data)
+        else:
+            said = json.loads(data)
+            spent = said.get("timings", {})
+            self.job.forward_s = spent.get("forward_s", 0.0)
+            self.job.outside_s = spent.get("outside_forward_s", 0.0)
+            self._end("done" if event == "done" else said["state"], event, data)
 
     def _elapsed(self) -> float:
-        return time.perf_counter() - self._begun
+        return time.perf_counter() - self.begun
 
     def _final_timings(self) -> dict[str, float | None]:
         self._total_s = self._elapsed()
         return self.timings
 
     def _close(self, state: State, event: str, data: Mapping[str, Any]) -> None:
+        self._end(state, event, wire.json_bytes(data))
+
+    def _end(self, state: State, event: str, data: bytes) -> None:
         self._total_s = self._total_s or self._elapsed()
         self.state = state
-        self._append(event, data)
+        self._keep(event, data)
         self._view = None  # it remembers every frame; from here on the log is enough
         self.closed = True
         self._notify(self)  # once more: whoever saw the last event before ``closed`` sleeps
 
     def _append(self, event: str, data: Mapping[str, Any]) -> int:
         """-> the bytes that it took."""
+        return self._keep(event, wire.json_bytes(data))
+
+    def _keep(self, event: str, data: bytes) -> int:
         block = wire.event_bytes(len(self.log), event, data)
         self.size += len(block)
         self.log.append(block)
@@ -162,9 +204,11 @@ class Run:
                 waiter.set_result(None)
         self._waiters.clear()
 
-    async def follow(self, after: int = -1) -> AsyncIterator[bytes]:
-        """The events with ids above ``after``, as they come, until the run has closed."""
+    async def follow(self, after: int = -1, places: bool = False) -> AsyncIterator[bytes]:
+        """The events with ids above ``after``, as they come, until the run has closed. With
+        ``places`` also ``queued`` events while the run waits; they have no id and are not kept."""
         position = max(0, after + 1)
+        told: tuple[int, float] | None = None
         while True:
             closed = self.closed  # read before the log: a closed log is complete
             while position < len(self.log):
@@ -172,6 +216,11 @@ class Run:
                 position += 1
             if closed:
                 return
+            queue = self.queue
+            if places and queue is not None and queue != told:
+                told = queue
+                yield wire.queued_bytes(*queue)
+                continue
             # What is appended from here on is followed by a wake in this loop, hence after the waiter
             # is in the set.
             if position == len(self.log) and not self.closed:
@@ -187,8 +236,11 @@ class Runs:
     """All runs of the application. Lives in the event loop; finished runs are kept as long as count,
     bytes and age allow, the least recently used go first."""
 
-    def __init__(self, engine: Engine, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, engine: Computing, settings: Settings, metrics: Metrics, admission: Admission
+    ) -> None:
         self._engine = engine
+        self._admission = admission
         self._settings = settings
         self._metrics = metrics
         self._runs: dict[str, Run] = {}  # least recently used first
@@ -204,15 +256,28 @@ class Runs:
         input: Mapping[str, Any],
         settings: SampleSettings,
         start: Mapping[str, Any],
+        place: Place | None = None,
     ) -> Run:
-        """Admits a run. Raises engine.Full."""
+        """Admits a run. Raises engine.Full; ``place`` is given back then and when the run has ended."""
         self._loop = asyncio.get_running_loop()
         run = Run(pipeline, plan, input, settings, start, self._settings, self._notify)
+        if place is not None:
+            run.place, run.cost = place, place.cost
         self._engine.submit(run.job)
         self._runs[run.id] = run
         self._open.add(run.id)
         self._cancel_later(run, self._settings.unclaimed_s, "nobody came to see this run")
-        log.info("run=%s pipeline=%s admitted samples=%d", run.id, pipeline.id, settings.samples)
+        log.info(
+            "admitted",
+            extra=fields(
+                run=run.id,
+                pipeline=pipeline.id,
+                samples=settings.samples,
+                steps=settings.steps,
+                cost=round(run.cost, 1),
+                input=run.input if self._settings.log_inputs else None,
+            ),
+        )
         return run
 
     def get(self, id: str) -> Run | None:
@@ -235,15 +300,25 @@ class Runs:
         for run in self._runs.values():
             self.cancel(run, reason)
 
-    async def watch(self, run: Run, after: int = -1) -> AsyncIterator[bytes]:
-        """:meth:`Run.follow` for a viewer. When the last viewer has gone, the run is cancelled after
-        ``grace_s``, so that a dropped connection can come back and an abandoned page costs nothing."""
+    @property
+    def held_bytes(self) -> int:
+        """Of all events in memory."""
+        return sum(run.size for run in self._runs.values())
+
+    async def watch(
+        self, run: Run, after: int = -1, client: str | None = None, places: bool = False
+    ) -> AsyncIterator[bytes]:
+        """:meth:`Run.follow` for a viewer, whose stream counts for ``client``. When the last viewer
+        has gone, the run is cancelled after ``grace_s``, so that a dropped connection can come back
+        and an abandoned page costs nothing."""
+        counted = self._admission.stream(client) if client is not None else nullcontext()
         run.viewers += 1
         self._metrics.streams.inc()
         self._stop_timer(run)
         try:
-            async for block in run.follow(after):
-                yield block
+            with counted:
+                async for block in run.follow(after, places):
+                    yield block
         finally:
             self._metrics.streams.dec()
             run.viewers -= 1
@@ -269,7 +344,7 @@ class Runs:
             try:
                 self._loop.call_soon_threadsafe(self._look)
             except RuntimeError:  # the loop is closed: nobody is left to tell
-                log.debug("run=%s went on after the event loop", run.id)
+                log.debug("went on after the event loop", extra=fields(run=run.id))
 
     def _look(self) -> None:
         self._looking = False  # first: what comes while this runs must schedule another look
@@ -282,17 +357,15 @@ class Runs:
     def _closed(self, run: Run) -> None:
         self._open.remove(run.id)
         self._stop_timer(run)
+        if run.place is not None:
+            run.place.release()
         timings = run.timings
         self._metrics.runs.labels(run.pipeline.id, run.state).inc()
         if timings["first_frame_s"] is not None:
             self._metrics.first_frame.labels(run.pipeline.id).observe(timings["first_frame_s"])
         log.info(
-            "run=%s pipeline=%s %s total_s=%s forward_s=%s",
-            run.id,
-            run.pipeline.id,
             run.state,
-            timings["total_s"],
-            timings["forward_s"],
+            extra=fields(run=run.id, pipeline=run.pipeline.id, events=len(run.log), **timings),
         )
         self._evict()
 
@@ -301,9 +374,9 @@ class Runs:
         settings = self._settings
         done = [run for run in self._runs.values() if run.closed and run.viewers == 0]
         count, size = len(done), sum(run.size for run in done)
-        oldest = time.time() - settings.keep_s
+        oldest = time.perf_counter() - settings.keep_s
         for run in done:
             too_many = count > settings.keep_runs or size > settings.keep_bytes
-            if too_many or run.created < oldest:
+            if too_many or run.begun < oldest:
                 del self._runs[run.id]
                 count, size = count - 1, size - run.size

@@ -15,9 +15,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.diffusion.sampler import SamplerName
 from models.diffusion.schedule import MAX_STEPS, without_churn
-from models.pipeline import SCHEDULE_KINDS, InputError, Pipeline, SampleSettings, ScheduleSpec
+from models.pipeline import (
+    SCHEDULE_KINDS,
+    InputError,
+    Pipeline,
+    SampleSettings,
+    ScheduleSpec,
+    used_settings,
+)
 
 SEED_MAX = 2**32 - 1
+MAX_DEPTH = 32  # brackets inside of each other in an input
 
 DESCRIPTIONS = {
     "seed": "start of the random numbers; the same seed draws the same picture",
@@ -34,6 +42,8 @@ DESCRIPTIONS = {
     "gamma_min": "churn only above this noise level",
     "noise_scale": "factor on all fresh noise",
     "step_scale": "factor on every step; 1 is unbiased",
+    "temperature": "below 1 likely tokens are drawn more often; 0 takes the likeliest",
+    "top_k": "a token is drawn from this many likeliest ones",
 }
 
 
@@ -46,9 +56,13 @@ class Problem(BaseModel):
 
 
 class Problems(BaseModel):
-    """The body of every 4xx answer."""
+    """The body of every refusal. With 429 and 503 also which bound was met, when to come back (as in
+    Retry-After), and how full the engine is."""
 
     detail: list[Problem]
+    reason: str | None = Field(default=None, examples=["client_runs"])
+    retry_after: int | None = None
+    queue: dict[str, Any] | None = None
 
 
 class BadRequest(Exception):
@@ -95,6 +109,8 @@ class SettingsIn(Strict):
     gamma_min: float | None = None
     noise_scale: float | None = None
     step_scale: float | None = None
+    temperature: float | None = None
+    top_k: int | None = None
 
 
 class RunIn(Strict):
@@ -105,10 +121,10 @@ class RunIn(Strict):
     settings: SettingsIn | None = None
 
 
-def run_schema() -> dict[str, Any]:
-    """RunIn as one JSON schema without references, for a place in the OpenAPI document."""
-    schema = RunIn.model_json_schema()
-    parts = schema.pop("$defs")
+def run_schema(model: type[Strict] = RunIn) -> dict[str, Any]:
+    """A request's model as one JSON schema without references, for a place in the OpenAPI document."""
+    schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
 
     def inline(node: Any) -> Any:
         if isinstance(node, list):
@@ -132,8 +148,16 @@ class RunOut(BaseModel):
     notes: list[str]
 
 
+class QueueState(BaseModel):
+    """Place from 1 in the queue of runs for which there is no room yet, and the expected wait."""
+
+    place: int
+    wait_s: float
+
+
 class RunState(BaseModel):
-    """Where a run stands. Timings are seconds; null until they are known."""
+    """Where a run stands. Timings are seconds; null until they are known. ``cost`` is in units of
+    work; ``queue`` is null unless the run waits for room."""
 
     id: str
     pipeline: str
@@ -141,6 +165,8 @@ class RunState(BaseModel):
     settings: dict[str, Any]
     timings: dict[str, float | None]
     events: int
+    cost: float
+    queue: QueueState | None
 
 
 def parse_run(body: bytes) -> RunIn:
@@ -154,6 +180,8 @@ def parse_run(body: bytes) -> RunIn:
         asked = RunIn.model_validate(data)
     except ValidationError as error:
         raise BadRequest(_problems(error)) from error
+    if _too_deep(asked.input):
+        raise BadRequest.one("input", "has too many brackets inside of each other", "plain JSON")
     try:
         json.dumps(asked.input, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:  # UnicodeEncodeError is a ValueError
@@ -161,6 +189,19 @@ def parse_run(body: bytes) -> RunIn:
             "input", "holds NaN, Infinity, half a character or too many brackets", "plain JSON"
         ) from error
     return asked
+
+
+def _too_deep(value: Any) -> bool:
+    """Whether something is nested deeper than any input is; what comes later recurses into it."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            item
+            for node in level
+            if isinstance(node, (dict, list))
+            for item in (node.values() if isinstance(node, dict) else node)
+        ]
+    return bool(level)
 
 
 def _problems(error: ValidationError) -> list[Problem]:
@@ -193,18 +234,26 @@ def _accepted(path: str, kind: str, context: Mapping[str, Any]) -> str:
         "settings": "a JSON object of settings, see /api/pipelines",
         "settings.steps": "a whole number",
         "settings.samples": "a whole number",
+        "settings.top_k": "a whole number",
         "settings.schedule": "a JSON object with kind, sigma_max, sigma_min, rho or sigmas",
         "settings.schedule.sigmas": f"a list of 1 to {MAX_STEPS + 1} falling numbers",
         "body": "a JSON object with pipeline, input and settings",
     }.get(path, "a finite number")
 
 
-def resolve(pipeline: Pipeline, asked: SettingsIn | None, max_cost: int) -> SampleSettings:
-    """Every setting of a run: what was asked for, else the pipeline's default; a random seed if none
-    was given. Raises BadRequest for what lies outside the pipeline's bounds or makes no schedule."""
+def resolve(
+    pipeline: Pipeline, asked: SettingsIn | None, max_cost: int, samples: int | None = None
+) -> SampleSettings:
+    """Every setting of a run: what was asked for, else the pipeline's default (`samples` of them if it
+    is given); a random seed if none was given. Raises BadRequest for what the pipeline does not use,
+    what lies outside its bounds or makes no schedule."""
     given = asked or SettingsIn()
+    problems = list(_unused(pipeline, given))
+    if problems:
+        raise BadRequest(problems)
     values = given.model_dump(exclude_none=True, exclude={"schedule"})
     values.setdefault("seed", secrets.randbits(32))
+    values.setdefault("samples", samples or pipeline.defaults.samples)
     schedule = _schedule(pipeline.defaults.schedule, given.schedule)
     if schedule.kind == "explicit" and schedule.sigmas is not None:
         steps = len(schedule.sigmas) - (schedule.sigmas[-1] == 0)
@@ -233,6 +282,17 @@ def resolve(pipeline: Pipeline, asked: SettingsIn | None, max_cost: int) -> Samp
     return settings
 
 
+def _unused(pipeline: Pipeline, given: SettingsIn) -> Iterable[Problem]:
+    used = used_settings(pipeline)
+    for name in given.model_fields_set - used:
+        if getattr(given, name) is not None:
+            yield Problem(
+                field=f"settings.{name}",
+                message=f"is no setting of {pipeline.id}",
+                accepted=f"one of {', '.join(n for n in SettingsIn.model_fields if n in used)}",
+            )
+
+
 def _schedule(default: ScheduleSpec, given: ScheduleIn | None) -> ScheduleSpec:
     if given is None:
         return default
@@ -252,12 +312,15 @@ def _schedule(default: ScheduleSpec, given: ScheduleIn | None) -> ScheduleSpec:
     return dataclasses.replace(default, **values)
 
 
-def flat(settings: SampleSettings) -> dict[str, Any]:
-    """Settings by dotted name: {"seed": .., "schedule.kind": ..}."""
-    values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
-    schedule = values.pop("schedule")
-    for f in dataclasses.fields(schedule):
-        values[f"schedule.{f.name}"] = getattr(schedule, f.name)
+def flat(pipeline: Pipeline, settings: SampleSettings) -> dict[str, Any]:
+    """The settings that a pipeline uses by dotted name: {"seed": .., "schedule.kind": ..}."""
+    used = used_settings(pipeline)
+    names = (f.name for f in dataclasses.fields(settings) if f.name in used)
+    values = {name: getattr(settings, name) for name in names}
+    schedule = values.pop("schedule", None)
+    if schedule is not None:
+        for f in dataclasses.fields(schedule):
+            values[f"schedule.{f.name}"] = getattr(schedule, f.name)
     return values
 
 
@@ -266,7 +329,7 @@ def _bounds(pipeline: Pipeline, name: str) -> tuple[float, float] | None:
 
 
 def _out_of_bounds(pipeline: Pipeline, settings: SampleSettings) -> Iterable[Problem]:
-    for name, value in flat(settings).items():
+    for name, value in flat(pipeline, settings).items():
         bounds = _bounds(pipeline, name)
         if bounds is not None and not bounds[0] <= value <= bounds[1]:
             yield Problem(
@@ -297,10 +360,13 @@ def _range(bounds: tuple[float, float], whole: bool) -> str:
     return f"a {'whole ' if whole else ''}number from {low} to {high}"
 
 
-def settings_json(settings: SampleSettings) -> dict[str, Any]:
+def settings_json(pipeline: Pipeline, settings: SampleSettings) -> dict[str, Any]:
     """Resolved settings in the shape that a client may send again for the same picture."""
-    values = dataclasses.asdict(settings)
-    schedule = values["schedule"]
+    used = used_settings(pipeline)
+    values = {k: v for k, v in dataclasses.asdict(settings).items() if k in used}
+    schedule = values.get("schedule")
+    if schedule is None:
+        return values
     if schedule["kind"] == "explicit":
         values["schedule"] = {"kind": "explicit", "sigmas": list(schedule["sigmas"])}
     else:
@@ -311,7 +377,7 @@ def settings_json(settings: SampleSettings) -> dict[str, Any]:
 def describe(pipeline: Pipeline) -> dict[str, Any]:
     """A pipeline for ``GET /api/pipelines``."""
     settings: dict[str, dict[str, Any]] = {}
-    for name, default in flat(pipeline.defaults).items():
+    for name, default in flat(pipeline, pipeline.defaults).items():
         entry: dict[str, Any] = {"default": default, "description": DESCRIPTIONS[name]}
         if name == "seed":
             entry["default"] = None  # a random one
@@ -329,4 +395,5 @@ def describe(pipeline: Pipeline) -> dict[str, Any]:
         "settings": settings,
         "examples": [dict(example) for example in pipeline.examples],
         "checkpoints": dict(pipeline.checkpoints),
+        "backend": getattr(pipeline, "backend", "torch"),
     }

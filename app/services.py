@@ -7,11 +7,18 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.admission import Admission
+from app.computing import Computing
 from app.engine import Engine, Limits
 from app.metrics import Metrics
 from app.pipelines import Pipelines
+from app.pulse import Pulse
+from app.room_store import Store
+from app.rooms import Rooms
 from app.runs import Runs
 from app.settings import Settings
+from app.throttle import Buckets
+from app.uploads import PictureStore
 
 
 @dataclass(frozen=True)
@@ -19,15 +26,54 @@ class Services:
     settings: Settings
     metrics: Metrics
     pipelines: Pipelines
-    engine: Engine
+    engine: Computing
+    admission: Admission
     runs: Runs
+    pulse: Pulse
+    pictures: PictureStore
+    rooms: Rooms
+    lookups: Buckets  # unknown room codes
+    openings: Buckets  # of rooms
 
     @classmethod
-    def build(cls, settings: Settings, pipelines: Pipelines) -> Services:
+    def build(
+        cls,
+        settings: Settings,
+        pipelines: Pipelines,
+        engine: Computing | None = None,
+        store: Store | None = None,
+    ) -> Services:
+        """Everything in this process, unless somebody else computes (``engine``) or rooms are shared
+        with other processes (``store``)."""
         metrics = Metrics()
-        limits = Limits(settings.max_runs, settings.max_live_rows, settings.max_batch_rows)
-        engine = Engine(limits, metrics, settings.threads)
-        return cls(settings, metrics, pipelines, engine, Runs(engine, settings, metrics))
+        metrics.watch_caches(pipelines.caches)
+        limits = Limits(
+            settings.max_runs,
+            settings.max_live_rows,
+            settings.max_batch_rows,
+            settings.max_forward_s,
+        )
+        engine = engine or Engine(limits, metrics, settings.threads)
+        admission = Admission(settings, engine, metrics)
+        runs = Runs(engine, settings, metrics, admission)
+        pictures = PictureStore(settings.max_pictures, settings.keep_picture_s)
+        rooms = Rooms(runs, settings, metrics, store)
+        lookups = Buckets(settings.room_lookups, settings.room_lookups_per_minute / 60, rooms.clock)
+        openings = Buckets(settings.room_opens, settings.room_opens_per_hour / 3600, rooms.clock)
+        pulse = Pulse(metrics)
+        return cls(
+            settings,
+            metrics,
+            pipelines,
+            engine,
+            admission,
+            runs,
+            pulse,
+            pictures,
+            rooms,
+            lookups,
+            openings,
+        )
 
 
 def services_of(request: Request) -> Services:

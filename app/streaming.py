@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import anyio
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.api import find_run, refusals
+from app.clients import client_of
 from app.services import Has
+
+MAX_DIGITS = 18  # no log is longer, and int() refuses thousands of digits
 
 router = APIRouter(tags=["runs"])
 
@@ -16,13 +19,17 @@ router = APIRouter(tags=["runs"])
     "/api/runs/{id}/events",
     response_class=EventSourceResponse,
     responses={
-        200: {"description": "start, frame ..., then done or error; ids count up from 0"},
+        200: {
+            "description": "start, frame ..., then done or error; ids count up from 0",
+            "content": {"text/event-stream": {}},
+        },
         204: {"description": "the run has ended and every event was seen: do not reconnect"},
-        **refusals(404),
+        **refusals(404, 422, 429, 503),
     },
 )
 async def events(
     id: str,
+    request: Request,
     services: Has,
     last_event_id: str | None = Header(None),
     last_event_id_query: str | None = Query(None, alias="last_event_id"),
@@ -34,18 +41,23 @@ async def events(
     after = min(after, len(run.log) - 1)
     if run.closed and after == len(run.log) - 1:
         return Response(status_code=204)  # tells EventSource to stop reconnecting
+    client = client_of(request)
+    services.admission.stream_room(client)
     return EventSourceResponse(
-        services.runs.watch(run, after),
+        services.runs.watch(run, after, client, places=True),
         headers={"Cache-Control": "no-store"},
         ping=services.settings.ping_s,
         ping_message_factory=lambda: ServerSentEvent(comment="ping", sep="\n"),
         sep="\n",
+        send_timeout=services.settings.send_s,
         # At shutdown the engine ends every run; this leaves the streams the time to say so.
         shutdown_event=anyio.Event(),
-        shutdown_grace_period=max(0, services.settings.shutdown_s - 1),
+        shutdown_grace_period=services.settings.drain_s + max(0, services.settings.shutdown_s - 1),
     )
 
 
 def _index(value: str | None) -> int:
     """An event id as a client sent it; anything else counts as "nothing seen yet"."""
-    return int(value) if value is not None and value.isascii() and value.isdigit() else -1
+    if value is None or len(value) > MAX_DIGITS or not (value.isascii() and value.isdigit()):
+        return -1
+    return int(value)

@@ -61,19 +61,45 @@ def frame_data(frame: Frame) -> dict[str, Any]:
         "step": frame.step,
         "steps": frame.steps,
         "sigma": frame.sigma,
-        "sigma_over_data": frame.sigma / frame.sigma_data,
+        "sigma_over_data": frame.sigma_over_data,
         "log_snr": frame.log_snr,
         "x": encode_array(frame.x),
         "denoised": encode_array(frame.denoised),
     }
 
 
-def event_bytes(index: int, event: str, data: Mapping[str, Any]) -> bytes:
-    """One Server-Sent Event. ``id`` is its place in the run's log, so that Last-Event-ID resumes by
-    slicing; JSON has no raw line breaks, so one data line is enough."""
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    head = f"retry: {RETRY_MS}\n" if index == 0 else ""
-    return f"{head}id: {index}\nevent: {event}\ndata: {text}\n\n".encode()
+def json_bytes(data: Mapping[str, Any]) -> bytes:
+    return json.dumps(data, allow_nan=False, separators=(",", ":")).encode()
+
+
+def event_bytes(index: int, event: str, data: bytes) -> bytes:
+    """One Server-Sent Event of JSON ``data``. ``id`` is its place in the run's log, so that
+    Last-Event-ID resumes by slicing; JSON has no raw line breaks, so one data line is enough."""
+    head = b"retry: %d\n" % RETRY_MS if index == 0 else b""
+    return b"%bid: %d\nevent: %b\ndata: %b\n\n" % (head, index, event.encode(), data)
+
+
+def split(block: bytes) -> tuple[str, bytes]:
+    """-> (event, data) of a block, the data as it stands."""
+    head, _, data = block.partition(b"\ndata: ")
+    return head.rpartition(b"event: ")[2].decode(), data.rstrip(b"\n")
+
+
+def room_event(id: int, run: str, block: bytes) -> bytes:
+    """A run's event as an event of a room: the same data, not encoded again. ``id``: its place in the
+    room; ``block``: as :func:`event_bytes` made it."""
+    head, _, data = block.partition(b"\ndata: ")
+    fields = dict(line.split(b": ", 1) for line in head.split(b"\n"))
+    return b'id: %d\nevent: run\ndata: {"run":"%b","id":%b,"event":"%b","data":%b}\n\n' % (
+        id, run.encode(), fields[b"id"], fields[b"event"], data.rstrip(b"\n"),
+    )  # fmt: skip
+
+
+def queued_bytes(place: int, seconds: float) -> bytes:
+    """A waiting run's place, from 1, and its expected wait. Without an id: it is no part of the log,
+    and Last-Event-ID stays what it was."""
+    text = json.dumps({"place": place, "wait_s": round(seconds, 1)}, separators=(",", ":"))
+    return f"event: queued\ndata: {text}\n\n".encode()
 
 
 def parse_event(block: bytes) -> dict[str, Any]:

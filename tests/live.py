@@ -10,47 +10,56 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-import uvicorn
+from fastapi import FastAPI
 
-from app.__main__ import Server
+from app.computing import Computing
 from app.main import create_app
 from app.pipelines import Pipelines
+from app.room_store import Store
+from app.server import serve
 from app.services import Services
 from app.settings import Settings
 
 
-class Live(Server):
+class Live:
     """The real server, in a thread."""
 
-    def __init__(self, app: Any, listening: socket.socket, shutdown_s: int) -> None:
-        config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=shutdown_s)
-        port = listening.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        super().__init__(config, app, self.url)
+    def __init__(self, app: FastAPI, listening: socket.socket) -> None:
+        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        self.app = app
         self.services: Services = app.state.services
-        self.listening = listening
         self.up = threading.Event()
-        self.thread = threading.Thread(target=self.run, args=([listening],), name="server")
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.up.set()
+        self.server = serve(app, listening, self.up.set)
+        self.thread = threading.Thread(
+            target=self.server.run, args=([listening],), name="server", daemon=True
+        )
 
     def begin(self) -> None:
         self.thread.start()
         assert self.up.wait(60)
 
+    def ask_to_end(self) -> None:
+        """As SIGTERM does."""
+        self.services.admission.draining = True
+        self.server.should_exit = True
+
     def end(self) -> None:
-        self.should_exit = True
+        self.ask_to_end()
         self.thread.join(60)
         assert not self.thread.is_alive()
 
 
-def live(table: Mapping[str, Any], wait: bool = True, **settings: Any) -> Live:
+def live(
+    table: Mapping[str, Any],
+    wait: bool = True,
+    engine: Computing | None = None,
+    store: Store | None = None,
+    **settings: Any,
+) -> Live:
     """A started server for the pipelines of ``table``, loaded if ``wait``; the caller ends it."""
-    chosen = Settings(**{"port": 0, "threads": 1, **settings})
-    app = create_app(chosen, Pipelines(table))
-    server = Live(app, socket.create_server(("127.0.0.1", 0)), chosen.shutdown_s)
+    chosen = Settings(**{"port": 0, "threads": 1, "drain_s": 0, **settings})
+    app = create_app(chosen, Pipelines(table), engine, store)
+    server = Live(app, socket.create_server(("127.0.0.1", 0), backlog=2048))
     server.begin()
     if wait:
         server.services.pipelines.wait()
@@ -88,7 +97,7 @@ class Events:
                     fields[name] = value
             elif fields:
                 yield {
-                    "id": int(fields["id"]),
+                    "id": int(fields["id"]) if "id" in fields else None,
                     "event": fields["event"],
                     "data": json.loads(fields["data"]),
                 }

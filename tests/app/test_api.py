@@ -108,6 +108,7 @@ def test_pipelines_list_settings_bounds_and_the_one_that_is_off(client: httpx.Cl
     assert all("description" in setting for setting in toy["settings"].values())
     assert toy["examples"] == [{"label": "plain", "input": {"how": "well"}}]
     assert toy["checkpoints"] == {"toy.safetensors": "0123456789ab"}
+    assert toy["backend"] == "torch"
     assert listed["broken"] == {
         "id": "broken",
         "available": False,

@@ -234,12 +234,15 @@ def test_shutting_down_ends_open_streams_with_an_event(serve: Callable[..., Live
     viewer.start()
     assert watching.wait(30)
     job = job_of(server, run)
-    server.should_exit = True
+    server.ask_to_end()
     with server.services.engine._changed:
         assert server.services.engine._changed.wait_for(lambda: job.stopped, timeout=30)
     toy.net.permit(1)
     viewer.join(30)
     assert events[-1]["event"] == "error"
-    assert events[-1]["data"]["message"] == "the server is shutting down"
+    assert events[-1]["data"] == {
+        "message": "the server is shutting down", "state": "cancelled", "reason": "shutdown",
+        "retry_after": 5,
+    }  # fmt: skip
     server.end()
     assert not server.services.engine.alive

@@ -44,7 +44,7 @@ def test_a_frame_has_exactly_the_contract_s_keys() -> None:
 
 def test_events_are_framed_and_parsed_back() -> None:
     data = {"text": "two\nlines, naïve \u2028"}
-    block = wire.event_bytes(3, "frame", data)
+    block = wire.event_bytes(3, "frame", wire.json_bytes(data))
     assert block.count(b"\n") == 4
     assert wire.parse_event(block) == {"id": 3, "event": "frame", "data": data}
-    assert wire.event_bytes(0, "start", {}).startswith(b"retry: ")
+    assert wire.event_bytes(0, "start", b"{}").startswith(b"retry: ")
