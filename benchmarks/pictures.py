@@ -143,6 +143,7 @@ def milliseconds_per_forward(pipelines: dict[str, Dalle2], rounds: int) -> dict[
             report[stage.name][str(rows)] = {
                 name: {
                     "ms": round(median(own), 2),
+                    "fastest_ms": round(min(own), 2),  # what other work on the machine hides least
                     "times_as_fast_as_torch_bf16": round(
                         median(b / o for b, o in zip(spent[TORCH], own, strict=True)), 2
                     ),
@@ -167,11 +168,12 @@ def table(report: dict[str, Any]) -> str:
                 f"{found['times_as_fast_as_torch_bf16']:.2f} x torch bf16"
             )
     names = list(report["caption_to_picture"])
-    lines.append(f"{'ms per forward':>24}  " + "  ".join(f"{n:>24}" for n in names))
+    lines.append(f"{'ms (fastest), ratio':>24}  " + "  ".join(f"{n:>24}" for n in names))
     for stage, batches in report["forward"].items():
         for rows, found in batches.items():
             cells = "  ".join(
-                f"{found[n]['ms']:14.1f} ({found[n]['times_as_fast_as_torch_bf16']:5.2f}x)"
+                f"{found[n]['ms']:8.1f} ({found[n]['fastest_ms']:6.1f})"
+                f" {found[n]['times_as_fast_as_torch_bf16']:6.2f}x"
                 for n in names
             )
             lines.append(f"{stage + ', ' + rows + ' rows':>24}  {cells}")

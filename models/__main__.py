@@ -1,8 +1,9 @@
 """The command line of the models.
 
 python -m models data images|molecules|proteins     build a training set from packages
+python -m models data drawings                      what the copying meter and the map compare with
 python -m models train NETWORK ...                   train one network, or `all` in order
-python -m models evaluate [images|molecules]         score the checkpoints, write their metrics
+python -m models evaluate [dalle2] [dalle1] [molecules]  score the checkpoints, write their metrics
 python -m models sample dalle2 "a cat" --out cat.png one sample, no server
 """
 
@@ -23,8 +24,10 @@ def _data(arguments: argparse.Namespace) -> None:
     if arguments.what == "images":
         from models.dalle2.data_build import build as build_images
         from models.dalle2.distill import build as build_captions
+        from models.dalle2.fine import build_fine
 
         build_images(arguments.cache)
+        build_fine(arguments.cache)
         build_captions(arguments.cache)
     elif arguments.what == "molecules":
         from models.alphafold3.data.molecules import build as build_molecules
@@ -34,6 +37,14 @@ def _data(arguments: argparse.Namespace) -> None:
         from models.alphafold3.data.proteins import build as build_proteins
 
         build_proteins(arguments.cache)
+    elif arguments.what == "drawings":
+        from models.dalle2 import concept_map, copying
+        from models.dalle2.data import load_sprites
+
+        sprites = load_sprites(arguments.cache / "images")
+        about = copying.build(sprites)
+        concept_map.build(sprites)
+        print(f"near copies among independent drawings: {dict(about.independent)}")
     else:
         from models.alphafold3.data.export import export
 
@@ -42,23 +53,38 @@ def _data(arguments: argparse.Namespace) -> None:
 
 def _train(arguments: argparse.Namespace) -> None:
     from models.alphafold3.train import main as train_alphafold3
+    from models.dalle1.train import main as train_dalle1
     from models.dalle2.train import main as train_dalle2
 
     if arguments.network == "all":
         train_dalle2(["all", *arguments.rest])
+        train_dalle1(["all", *arguments.rest])
         train_alphafold3(arguments.rest)
     elif arguments.network == "alphafold3":
         train_alphafold3(arguments.rest)
+    elif arguments.network == "dalle1":
+        train_dalle1(arguments.rest)
     else:
         train_dalle2([arguments.network, *arguments.rest])
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    if arguments.what in ("images", "all"):
+    asked = {arguments.what} if isinstance(arguments.what, str) else set(arguments.what)
+    if asked & {"dalle2", "images", "all"}:
+        from models.evaluation.comparison import renew
         from models.evaluation.images import evaluate as evaluate_images
 
         evaluate_images()
-    if arguments.what in ("molecules", "all"):
+        renew()
+    if asked & {"upsamplers", "dalle2", "images", "all"}:
+        from models.evaluation.upsamplers import evaluate as evaluate_upsamplers
+
+        evaluate_upsamplers()
+    if asked & {"dalle1", "images", "all"}:  # after dalle2, whose scores it stands beside
+        from models.evaluation.tokens import evaluate as evaluate_tokens
+
+        evaluate_tokens()
+    if asked & {"molecules", "all"}:
         from models.evaluation.molecules import evaluate as evaluate_molecules
 
         evaluate_molecules()
@@ -77,23 +103,26 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     data = commands.add_parser("data", help="build a training set from packages")
-    data.add_argument("what", choices=["images", "molecules", "proteins", "library"])
+    data.add_argument("what", choices=["images", "molecules", "proteins", "library", "drawings"])
     data.add_argument("--cache", type=Path, default=Path("cache"), help="git-ignored output folder")
     data.set_defaults(call=_data)
 
     train = commands.add_parser("train", help="train a network (its own --help lists the rest)")
-    train.add_argument("network", help="all, alphafold3, or a part of dalle2 such as clip, decoder")
+    train.add_argument("network", help="all, alphafold3, dalle1 STAGE, or a stage of dalle2")
     train.add_argument("rest", nargs=argparse.REMAINDER)
     train.set_defaults(call=_train)
 
     evaluate = commands.add_parser("evaluate", help="score the committed checkpoints")
-    evaluate.add_argument("what", nargs="?", choices=["images", "molecules", "all"], default="all")
+    what = ["dalle2", "upsamplers", "dalle1", "images", "molecules", "all"]
+    evaluate.add_argument(
+        "what", nargs="*", choices=what, default="all", help="images: both DALL·Es"
+    )
     evaluate.set_defaults(call=_evaluate)
 
     sample = commands.add_parser("sample", help="draw one sample without a server")
-    sample.add_argument("pipeline", choices=["dalle2", "alphafold3", "dye"])
+    sample.add_argument("pipeline", choices=["dalle2", "dalle1", "alphafold3", "dye"])
     sample.add_argument("input", help='a caption, a SMILES/CCD code/sequence, a shape, or {"json"}')
-    sample.add_argument("--out", type=Path, required=True, help=".png (dalle2) or .xyz")
+    sample.add_argument("--out", type=Path, required=True, help=".png (pictures) or .xyz")
     sample.add_argument("--seed", type=int, default=0)
     sample.add_argument("--steps", type=int)
     sample.set_defaults(call=_sample)

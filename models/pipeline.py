@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -27,6 +27,8 @@ from models.diffusion.schedule import (
     linear,
     without_churn,
 )
+
+T = TypeVar("T")
 
 SCHEDULE_KINDS = ("karras", "af3", "cosine", "linear", "explicit")
 
@@ -88,7 +90,9 @@ class ScheduleSpec:
 
 @dataclass(frozen=True)
 class SampleSettings:
-    """Every setting of a run, resolved. ``gamma_0``/``gamma_min`` are AF3's churn (0 turns it off)."""
+    """Every setting of a run, resolved. ``gamma_0``/``gamma_min`` are AF3's churn (0 turns it off);
+    ``temperature`` and ``top_k`` are for pipelines that draw tokens. :func:`used_settings` says which
+    of them mean something to a pipeline."""
 
     seed: int = 0
     steps: int = 20
@@ -100,6 +104,8 @@ class SampleSettings:
     gamma_min: float = 0.0
     noise_scale: float = 1.0
     step_scale: float = 1.0
+    temperature: float = 1.0
+    top_k: int = 1
 
     def build_schedule(self, sigma_data: float) -> Schedule:
         """The main stage's levels and churn. Churn is off for the ``ancestral`` sampler."""
@@ -107,6 +113,15 @@ class SampleSettings:
         if self.gamma_0 > 0 and self.sampler != "ancestral":
             return af3_churn(levels, self.gamma_0, self.gamma_min)
         return without_churn(levels)
+
+
+DIFFUSION_SETTINGS = frozenset(f.name for f in fields(SampleSettings)) - {"temperature", "top_k"}
+
+
+def used_settings(pipeline: Pipeline) -> frozenset[str]:
+    """Names of the settings that a pipeline uses; the others are neither listed nor accepted. A pipeline
+    that draws by something else than diffusion names its own in ``uses``."""
+    return getattr(pipeline, "uses", DIFFUSION_SETTINGS)
 
 
 def sample_generators(seed: int, samples: int, stream: int = 0) -> list[torch.Generator]:
@@ -119,29 +134,56 @@ def sample_generators(seed: int, samples: int, stream: int = 0) -> list[torch.Ge
     return [torch.Generator().manual_seed(int(s) & (2**63 - 1)) for s in seeds]
 
 
+def counted(run: Run[T], calls: dict[str, int]) -> Run[T]:
+    """The same run; adds to ``calls`` how many forwards it asked of each network, by its name."""
+    answer = None
+    try:
+        while True:
+            request = run.send(answer)
+            calls[request.net.name] = calls.get(request.net.name, 0) + 1
+            answer = yield request
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        run.close()
+
+
 @dataclass(frozen=True)
 class Frame:
     """One picture of a run. x, denoised: presentable arrays of equal shape (see the HTTP contract);
-    a leading samples axis only when there are several."""
+    a leading samples axis only when there are several. sigma and sigma_data are None where nothing is
+    denoised, as in a picture that is drawn token by token."""
 
     stage: str
     step: int
     steps: int
-    sigma: float
-    sigma_data: float
+    sigma: float | None
+    sigma_data: float | None
     x: np.ndarray
     denoised: np.ndarray
 
     @property
-    def log_snr(self) -> float:
+    def sigma_over_data(self) -> float | None:
+        """The place on the shared noise axis."""
+        if self.sigma is None or self.sigma_data is None:
+            return None
+        return self.sigma / self.sigma_data
+
+    @property
+    def log_snr(self) -> float | None:
         """ln(signal variance / noise variance); +inf never occurs, frames have sigma > 0."""
+        if self.sigma is None or self.sigma_data is None:
+            return None
         return 2 * math.log(self.sigma_data / self.sigma)
 
 
 class View(Protocol):
     """Turns answered requests into frames; one per run, sees every frame request once and in order."""
 
-    def frame(self, request: Request, denoised: Tensor) -> Frame: ...
+    def frame(self, request: Request, denoised: Any) -> Frame:
+        """``denoised`` is the answer: the estimate, or whatever the pipeline's own network answers."""
+        ...
 
     def done(self, result: Any) -> dict[str, Any]:
         """Data of the ``done`` event: ``sample`` (array), ``settling`` (curves), scores, notes.
@@ -187,4 +229,25 @@ class Pipeline(Protocol):
 
     def warm_up(self) -> None:
         """One small forward per network and common shape, so that the first visitor does not wait."""
+        ...
+
+
+def default_samples(pipeline: Pipeline, plan: Any) -> int:
+    """How many samples a run gets when nobody says: the pipeline's default, unless the plan is worth
+    looking at only with several."""
+    return getattr(plan, "default_samples", None) or pipeline.defaults.samples
+
+
+@runtime_checkable
+class Drawn(Protocol):
+    """A pipeline of pictures that can show what its networks learned from."""
+
+    def concept_map(self) -> Mapping[str, Any] | None:
+        """The concepts in the plane: ``points`` [{label, group, x, y}], and the linear ``projection``,
+        ``mean`` and ``scale`` that put them there. None if it does not fit the checkpoints."""
+        ...
+
+    def drawing(self, index: int) -> np.ndarray | None:
+        """A training drawing, (H, W, 3) uint8; None if they do not fit the checkpoints. Raises
+        IndexError."""
         ...

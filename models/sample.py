@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from models.diffusion.sampler import run
-from models.pipeline import Pipeline
+from models.pipeline import Pipeline, default_samples
 
 
 def _pipeline(name: str) -> Pipeline:
@@ -20,6 +20,10 @@ def _pipeline(name: str) -> Pipeline:
         from models.dalle2.pipeline import Dalle2
 
         return Dalle2()
+    if name == "dalle1":
+        from models.dalle1.pipeline import Dalle1
+
+        return Dalle1()
     if name == "alphafold3":
         from models.alphafold3.pipeline import AlphaFold3
 
@@ -33,7 +37,7 @@ def read_input(pipeline: str, text: str) -> Mapping[str, Any]:
     """``{...}`` is JSON as the server takes it; anything else is the pipeline's shortest form."""
     if text.lstrip().startswith("{"):
         return json.loads(text)
-    if pipeline == "dalle2":
+    if pipeline in ("dalle2", "dalle1"):
         return {"prompt": text}
     if pipeline == "dye":
         return {"shape": text}
@@ -48,7 +52,12 @@ def sample_to_file(name: str, text: str, out: Path, seed: int, steps: int | None
     """Writes the sample to ``out``: PNG for images, XYZ for atoms and particles. Raises InputError."""
     pipeline = _pipeline(name)
     plan = pipeline.parse(read_input(name, text))
-    settings = replace(pipeline.defaults, seed=seed, steps=steps or pipeline.defaults.steps)
+    settings = replace(
+        pipeline.defaults,
+        seed=seed,
+        steps=steps or pipeline.defaults.steps,
+        samples=default_samples(pipeline, plan),
+    )
     start = pipeline.start(plan, settings)
     view = pipeline.view(plan, settings)
     with tqdm(unit="frame") as bar:
@@ -66,6 +75,8 @@ def sample_to_file(name: str, text: str, out: Path, seed: int, steps: int | None
     if final.dtype == np.uint8:
         from PIL import Image
 
+        if final.ndim == 4:  # several samples, side by side
+            final = np.concatenate(list(final), axis=1)
         side = max(1, 256 // final.shape[0])
         Image.fromarray(final.repeat(side, 0).repeat(side, 1)).save(out)
     else:

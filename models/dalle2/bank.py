@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from models.dalle2.clip import Clip
 from models.dalle2.data import STILL, load_scenes, load_sprites, to_uint8
+from models.dalle2.layout import INDEX
 from models.dalle2.text import TextEncoder, Tokenizer, pad
 
 BANK_TOKENS = 12  # token states kept per caption for the prior's training
@@ -27,6 +28,7 @@ class Bank:
 
     images: np.ndarray  # (N, 32, 32, 3) uint8
     image_embed: Tensor  # (N, embed) float16, unit length
+    mirror_embed: Tensor  # (N, embed) of the mirrored picture where the scene has a layout
     caption: Tensor  # (N,) row of the next two
     text_embed: Tensor  # (M, embed) float16, unit length
     states: Tensor  # (M, BANK_TOKENS, width) float16, zero where there is no token
@@ -52,21 +54,33 @@ def build_images(folder: Path, batch: int = 256) -> None:
 
 
 @torch.inference_mode()
-def build_embeddings(
+def build_image_embeds(folder: Path, clip: Clip) -> None:
+    """Embeds the bank's pictures into `bank_image_embed.npy`, and those with a layout also mirrored into
+    `bank_mirror_embed.npy` (others keep their own embedding there)."""
+    images = np.load(folder / "bank_images.npy", mmap_mode="r")
+    embeds = _embed(clip, images, np.arange(len(images)))
+    np.save(folder / "bank_image_embed.npy", embeds)
+    placed = np.flatnonzero(load_scenes(folder).layout != INDEX["whole"])
+    embeds[placed] = _embed(clip, images[:, :, ::-1], placed)
+    np.save(folder / "bank_mirror_embed.npy", embeds)
+
+
+def _embed(clip: Clip, images: np.ndarray, rows: np.ndarray, batch: int = 512) -> np.ndarray:
+    """(N, H, W, 3) uint8, some rows of it -> (len(rows), embed) float16"""
+    out = []
+    for start in tqdm(range(0, len(rows), batch), desc="bank image embeddings"):
+        x = torch.from_numpy(images[rows[start : start + batch]].copy()).permute(0, 3, 1, 2)
+        with torch.autocast("cpu", torch.bfloat16):
+            out.append(clip.image_embed(x.float() / 127.5 - 1).half())
+    return torch.cat(out).numpy()
+
+
+@torch.inference_mode()
+def build_texts(
     folder: Path, clip: Clip, encoder: TextEncoder, tokenizer: Tokenizer, batch: int = 512
 ) -> None:
-    """Embeds the bank's pictures and captions into `bank_embeds.npz` and `bank_states.npy`."""
+    """Embeds the captions into `bank_texts.npz` and keeps their token states in `bank_states.npy`."""
     scenes = load_scenes(folder)
-    images = np.load(folder / "bank_images.npy", mmap_mode="r")
-    image_embed = []
-    for start in tqdm(range(0, len(images), batch), desc="bank image embeddings"):
-        x = (
-            torch.from_numpy(images[start : start + batch].copy()).permute(0, 3, 1, 2).float()
-            / 127.5
-            - 1
-        )
-        with torch.autocast("cpu", torch.bfloat16):
-            image_embed.append(clip.image_embed(x).half())
     unique, caption = np.unique(scenes.caption, return_inverse=True)
     states = np.zeros((len(unique), BANK_TOKENS, encoder.config.width), np.float16)
     text_embed = np.zeros((len(unique), clip.config.embed), np.float16)
@@ -80,12 +94,7 @@ def build_embeddings(
         kept = token_states[:, :BANK_TOKENS].float()
         states[rows, : kept.shape[1]] = kept.half().numpy()
         text_embed[rows] = clip.text_embed(sentence).half().numpy()
-    np.savez(
-        folder / "bank_embeds.npz",
-        image_embed=torch.cat(image_embed).numpy(),
-        caption=caption.astype(np.int64),
-        text_embed=text_embed,
-    )
+    np.savez(folder / "bank_texts.npz", caption=caption.astype(np.int64), text_embed=text_embed)
     np.save(folder / "bank_states.npy", states)
 
 
@@ -94,12 +103,13 @@ def load_bank(folder: str | Path = "cache/images") -> Bank:
     folder = Path(folder)
     if not (folder / "bank_states.npy").exists():
         raise FileNotFoundError(f"no bank in {folder}; run: python -m models train dalle2 bank")
-    arrays = np.load(folder / "bank_embeds.npz")
+    texts = np.load(folder / "bank_texts.npz")
     return Bank(
-        np.load(folder / "bank_images.npy"),
-        torch.from_numpy(arrays["image_embed"]),
-        torch.from_numpy(arrays["caption"]),
-        torch.from_numpy(arrays["text_embed"]),
+        np.load(folder / "bank_images.npy", mmap_mode="r"),
+        torch.from_numpy(np.load(folder / "bank_image_embed.npy")),
+        torch.from_numpy(np.load(folder / "bank_mirror_embed.npy")),
+        torch.from_numpy(texts["caption"]),
+        torch.from_numpy(texts["text_embed"]),
         torch.from_numpy(np.load(folder / "bank_states.npy")),
     )
 

@@ -1,12 +1,17 @@
-"""Colour, background and style words, and the captions made from a concept's phrases."""
+"""Colour, background and style words, and the captions made from a concept's phrases.
+
+Where things stand, how many and how big is said by `layout.py`.
+"""
 
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from models.dalle2.data_build import VENDORS, split_hash
+from models.dalle2.layout import COUNTS, LAYOUTS, LOOSE, SIZES, Layout, draw_layout, plural
 
 # Named colours as RGB in [0, 1]. The first six are far enough apart for an exact check.
 COLOURS: dict[str, tuple[float, float, float]] = {
@@ -53,12 +58,18 @@ def held_out_background(hexcode: str, background: str) -> bool:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a picture shows and what its caption says. colour/background None: not recoloured, plain."""
+    """What a picture shows and what its caption says. colour/background None: not recoloured, plain.
+
+    other: the second sprite of a pair; loose: the caption leaves open which of the two stands where.
+    """
 
     sprite: int
     colour: str | None
     background: str | None
     caption: str
+    layout: str = "whole"
+    other: int | None = None
+    loose: bool = False
 
 
 def phrases(concept: dict[str, Any]) -> list[str]:
@@ -83,7 +94,9 @@ def draw_phrase(concept: dict[str, Any], rng: random.Random) -> str:
 
 
 def article(text: str) -> str:
-    return f"an {text}" if text[:1] in "aeiou" else f"a {text}"
+    """Puts "a" or "an" before a text, by sound: "a unicorn", "an hourglass"."""
+    vowel = text[:1] in "aeiou" and not re.match(r"(uni(?!d)|eu|ufo|one\b|one-|uk|ut|us[ae])", text)
+    return f"an {text}" if vowel or text.startswith(("hour", "x-ray")) else f"a {text}"
 
 
 def write(phrase: str, colour: str | None, background: str | None, rng: random.Random) -> str:
@@ -92,6 +105,11 @@ def write(phrase: str, colour: str | None, background: str | None, rng: random.R
         phrase = f"{colour} {phrase}"
     roll = rng.random()
     text = phrase if roll < 0.35 else f"the {phrase}" if roll < 0.42 else article(phrase)
+    return on_ground(text, background, rng)
+
+
+def on_ground(text: str, background: str | None, rng: random.Random) -> str:
+    """Adds the background's words, if there is one."""
     if background is None:
         return text
     place = article(background)
@@ -101,20 +119,45 @@ def write(phrase: str, colour: str | None, background: str | None, rng: random.R
     )  # fmt: skip
 
 
+def write_layout(
+    phrase: str, layout: Layout, colour: str | None, background: str | None, rng: random.Random
+) -> str:
+    """A caption that says how big, where or how many: "two red cats on a blue background"."""
+    if layout.kind == "count":
+        text = rng.choice(COUNTS[layout.name]).format(
+            f"{colour} {plural(phrase)}" if colour else plural(phrase)
+        )
+        return on_ground(text, background, rng)
+    thing = f"{colour} {phrase}" if colour else phrase
+    if layout.kind == "size":
+        thing = f"{rng.choice(SIZES[layout.name])} {thing}"
+    named = thing if rng.random() < 0.3 else article(thing)
+    wording = rng.choice(layout.wordings)
+    if rng.random() < 0.5:
+        return on_ground(wording.format(named), background, rng)
+    return wording.format(on_ground(named, background, rng))
+
+
 def draw_scene(sprite: int, concept: dict[str, Any], vendor: int, rng: random.Random) -> Scene:
     """A random scene for a sprite that avoids every held-out combination.
 
-    45 % plain on white, 10 % of those with a style word; 20 % recoloured; 15 % on a named
-    background; 20 % both.
+    19 % say a size, a position or a count. Of the others 45 % are plain on white, 10 % of those with
+    a style word; 20 % recoloured; 15 % on a named background; 20 % both.
     """
     hexcode = concept["hexcode"]
     colours = [c for c in COLOURS if not held_out_colour(hexcode, c)]
     grounds = [b for b in BACKGROUNDS if not held_out_background(hexcode, b)]
-    roll = rng.random()
+    layout = draw_layout(hexcode, rng) if rng.random() < 0.19 else None
+    # Half of the pictures that say a size, a position or a count are plain otherwise.
+    roll = rng.random() if layout is None or rng.random() < 0.5 else 1.0
     colour = rng.choice(colours) if roll < 0.4 and colours else None
     ground = rng.choice(grounds) if 0.2 <= roll < 0.55 and grounds else None
     if colour is not None and colour == (ground or PLAIN):
         colour = None
+    if layout is not None:
+        phrase = rng.choice(phrases(concept) + concept["synonyms"][:1])
+        text = write_layout(phrase, layout, colour, ground, rng)
+        return Scene(sprite, colour, ground, text, layout.name)
     if colour is None and ground is None:
         text = write(draw_phrase(concept, rng), None, None, rng)
         style = STYLES.get(VENDORS[vendor])
@@ -124,6 +167,31 @@ def draw_scene(sprite: int, concept: dict[str, Any], vendor: int, rng: random.Ra
     # A tag of several words does not take a colour well; name the thing itself.
     phrase = rng.choice(phrases(concept) + concept["synonyms"][:1])
     return Scene(sprite, colour, ground, write(phrase, colour, ground, rng))
+
+
+def draw_pair(
+    sprites: tuple[int, int], concepts: tuple[dict[str, Any], dict[str, Any]], rng: random.Random
+) -> Scene:
+    """Two things in one picture, the first to the left of or above the second. 30 % on a background
+    that neither is held out from; three captions in ten leave the order open."""
+    grounds = [
+        b for b in BACKGROUNDS if not any(held_out_background(c["hexcode"], b) for c in concepts)
+    ]
+    ground = rng.choice(grounds) if grounds and rng.random() < 0.3 else None
+    names = [rng.choice(phrases(c)) for c in concepts]
+    names = [article(n) for n in names] if rng.random() < 0.75 else names
+    pairs = [layout for layout in LAYOUTS if layout.kind == "pair"]
+    if rng.random() < 0.3:
+        layout = pairs[0]  # side by side
+        if rng.random() < 0.5:
+            names.reverse()
+        text = rng.choice(LOOSE).format(*names)
+        return Scene(
+            sprites[0], None, ground, on_ground(text, ground, rng), layout.name, sprites[1], True
+        )
+    layout = rng.choice(pairs)
+    text = on_ground(rng.choice(layout.wordings).format(*names), ground, rng)
+    return Scene(sprites[0], None, ground, text, layout.name, sprites[1])
 
 
 def held_out_combinations(concept: dict[str, Any]) -> list[tuple[str, str]]:

@@ -125,8 +125,16 @@ def load_clip(path: Path = CHECKPOINT) -> Clip:
     return net.eval()
 
 
-def recall(image: Tensor, text: Tensor, target: Tensor, k: int) -> float:
-    """Share of images (N, D) whose text, row target[i] of (M, D), is among the k most similar."""
+def recall(
+    image: Tensor, text: Tensor, target: Tensor, k: int, same: Tensor | None = None
+) -> float:
+    """Share of images (N, D) whose text, row target[i] of (M, D), is among the k most similar.
+
+    same: (M, M) bool, texts that name the same thing: any of them found is right, and those beside the
+    best of them do not count as mistakes.
+    """
     similarity = image @ text.T
-    rank = (similarity > similarity.gather(1, target[:, None])).sum(1)
+    right = F.one_hot(target, len(text)).bool() if same is None else same[target]
+    best = similarity.masked_fill(~right, -torch.inf).amax(1, keepdim=True)
+    rank = ((similarity > best) & ~right).sum(1)
     return float((rank < k).float().mean())

@@ -212,7 +212,7 @@ def wordnet_nouns(folder: Path) -> list[tuple[str, list[str], str, int]]:
     return rows
 
 
-def _names(modules: Path, concepts: list[dict[str, Any]]) -> dict[str, str]:
+def icon_names(modules: Path, concepts: list[dict[str, Any]]) -> dict[str, str]:
     """Normalised vendor icon name -> hexcode, from labels, old Unicode names and shortcodes."""
     base = require(modules, "emojibase-data")
     known = {c["hexcode"] for c in concepts}
@@ -262,8 +262,9 @@ def icons_of(modules: Path, vendor: str, names: dict[str, str]) -> dict[str, byt
     return found
 
 
-def rasterise(icon: bytes | str, size: int = SPRITE_SIZE) -> np.ndarray | None:
-    """One drawing as (size, size, 4) uint8, premultiplied, cropped tight with a 5 % margin.
+def rasterise(icon: bytes | str, size: int = SPRITE_SIZE, width: int = 128) -> np.ndarray | None:
+    """One drawing as (size, size, 4) uint8, premultiplied, cropped tight with a 5 % margin. Vector
+    files are drawn `width` pixels wide before that.
 
     Resizing happens on premultiplied colour, or the transparent black outside would bleed into
     the edges. Returns None for an empty drawing.
@@ -272,7 +273,7 @@ def rasterise(icon: bytes | str, size: int = SPRITE_SIZE) -> np.ndarray | None:
     from PIL import Image
 
     if isinstance(icon, str):
-        icon = bytes(resvg_py.svg_to_bytes(svg_string=icon, width=128, skip_system_fonts=True))
+        icon = bytes(resvg_py.svg_to_bytes(svg_string=icon, width=width, skip_system_fonts=True))
     picture = Image.open(io.BytesIO(icon)).convert("RGBA").convert("RGBa")
     box = picture.getchannel("a").point(lambda a: 255 if a > 8 else 0).getbbox()
     if box is None:
@@ -296,7 +297,7 @@ def build(cache_dir: str | Path = "cache", *, fetch: bool = True) -> dict[str, A
     if fetch and not all((modules / name / "package.json").exists() for name in PACKAGES):
         install(cache)
     concepts = read_concepts(modules)
-    names = _names(modules, concepts)
+    names = icon_names(modules, concepts)
     index = {c["hexcode"]: i for i, c in enumerate(concepts)}
     pixels: list[np.ndarray] = []
     rows: list[tuple[int, str]] = []  # (concept, vendor)

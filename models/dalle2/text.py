@@ -148,6 +148,24 @@ class TextEncoder(nn.Module):
         return states * mask[..., None], F.normalize(pooled.float(), dim=-1)
 
 
+class TokenPool(nn.Module):
+    """Attention pooling: learned queries, one per head, read the token states."""
+
+    def __init__(self, states: int, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.score = nn.Linear(states, heads)
+        self.value = nn.Linear(states, width)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """states: (B, T, states), mask: (B, T) -> (B, width)"""
+        weights = (
+            self.score(states).float().masked_fill(~mask[..., None], -1e9).softmax(1)
+        )  # (B, T, heads)
+        value = self.value(states).unflatten(-1, (self.heads, -1))  # (B, T, heads, width / heads)
+        return (weights[..., None].to(value.dtype) * value).sum(1).flatten(1)
+
+
 def pad(ids: list[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
     """Token id lists -> ids (B, T) padded with 0 and mask (B, T)."""
     length = max(len(row) for row in ids)

@@ -2,10 +2,12 @@
 
     python -m models train STAGE [--seconds S]
 
-Stages: clip, text, bank, sketch, decoder, upsampler, prior, classifier; `all` runs them in this order.
+Stages: clip, text, bank, sketch, decoder, upsampler, upsampler64, upsampler128, prior,
+classifier; `all` runs them in this order.
 
-Order matters: `bank` needs a trained CLIP and text encoder; `decoder`, `upsampler` and `prior` need
-the bank. Every stage resumes where it stopped and writes its checkpoint every few minutes.
+Order matters: `bank` needs a trained CLIP and text encoder; `sketch`, `decoder` and `prior` need the
+bank, and an upsampler needs the smaller ones. Every stage resumes where it stopped and
+writes its checkpoint every few minutes.
 """
 
 from __future__ import annotations
@@ -15,27 +17,31 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from models.dalle2 import bank, clip, text
+from models.checkpoint import CHECKPOINTS
+from models.dalle2 import bank, clip, curves, text
 from models.dalle2.stage import Options, Paused
 from models.dalle2.train_diffusion import (
     train_decoder,
     train_prior,
     train_sketch,
-    train_upsampler,
 )
 from models.dalle2.train_towers import train_classifier, train_clip, train_text
+from models.dalle2.train_upsamplers import train_upsampler
+from models.dalle2.upsampler import UPSAMPLERS
 
 
 def build_bank(options: Options) -> None:
     """Composes and embeds every scene with the trained CLIP and text encoder."""
-    if not (options.images / "bank_images.npy").exists():
-        bank.build_images(options.images)
-    encoder, tokenizer = text.load_text()
-    bank.build_embeddings(options.images, clip.load_clip(), encoder, tokenizer)
+    bank.build_images(options.images)
+    clip_net = clip.load_clip(options.place(clip.CHECKPOINT))
+    bank.build_image_embeds(options.images, clip_net)
+    encoder, tokenizer = text.load_text(options.place(text.CHECKPOINT), options.place(text.TABLE))
+    bank.build_texts(options.images, clip_net, encoder, tokenizer)
 
 
 def train_all(options: Options) -> None:
@@ -46,12 +52,15 @@ def train_all(options: Options) -> None:
         "bank": 0.0,
         "sketch": 0.06,
         "decoder": 1.0,
-        "upsampler": 0.2,
+        "upsampler": 0.3,
+        "upsampler64": 0.5,
+        "upsampler128": 0.3,
         "prior": 0.15,
     }
     for name, share in {**shares, "classifier": 0.3}.items():
         print(f"dalle2: {name}")
         STAGES[name](replace(options, seconds=max(1.0, share * options.seconds)))
+        curves.write(options.out, name, options.place(curves.CURVES))
 
 
 STAGES: dict[str, Callable[[Options], None]] = {
@@ -60,7 +69,7 @@ STAGES: dict[str, Callable[[Options], None]] = {
     "bank": build_bank,
     "sketch": train_sketch,
     "decoder": train_decoder,
-    "upsampler": train_upsampler,
+    **{kind.name: partial(train_upsampler, kind) for kind in UPSAMPLERS},
     "prior": train_prior,
     "classifier": train_classifier,
     "all": train_all,
@@ -83,12 +92,31 @@ def main(argv: list[str]) -> None:
         default=math.inf,
         help="stop at the first save past this many seconds",
     )
+    parser.add_argument(
+        "--checkpoints",
+        type=Path,
+        default=CHECKPOINTS,
+        help="where finished networks are read and written (default: the shipped ones)",
+    )
+    parser.add_argument(
+        "--warm", action="store_true", help="start from the weights that are there already"
+    )
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    options = Options(args.images, args.out, args.seconds, args.device, args.pause_after, args.seed)
+    options = Options(
+        args.images,
+        args.out,
+        args.seconds,
+        args.device,
+        args.pause_after,
+        args.seed,
+        args.checkpoints,
+        args.warm,
+    )
     try:
         STAGES[args.stage](options)
+        curves.write(options.out, args.stage, options.place(curves.CURVES))
     except Paused as pause:
         print(pause)
 

@@ -1,4 +1,4 @@
-"""Training of the networks that generate: decoder, upsampler and prior, all on the bank."""
+"""Training of decoder and prior, both on the bank."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.dalle2 import bank, decoder, prior, upsampler
-from models.dalle2.stage import Options, autocast, fit_stage
+from models.dalle2 import bank, decoder, prior
+from models.dalle2.compact import load_compact
+from models.dalle2.stage import Options, autocast, fit_stage, warm_start
 from models.dalle2.unet import channels_last
 from models.diffusion.precond import Precond
 from models.diffusion.training import TrainConfig, denoising_loss, lognormal_sigma
@@ -32,7 +33,9 @@ def _sketch_path(options: Options) -> Path:
 
 def _decoder_config(stock: bank.Bank) -> decoder.DecoderConfig:
     sample = bank.shrink(stock.pictures(np.arange(0, len(stock.images), 40)), 16)
-    return decoder.DecoderConfig(sigma_data=round(bank.measured_sigma(sample), 4))
+    return decoder.DecoderConfig(
+        sigma_data=round(bank.measured_sigma(sample), 4), states=stock.states.shape[-1]
+    )
 
 
 def train_sketch(options: Options) -> None:
@@ -71,28 +74,50 @@ def train_sketch(options: Options) -> None:
 
 
 def train_decoder(options: Options) -> None:
-    """The 16x16 base on the bank's pictures, image embedding and text embedding dropped at random."""
+    """The 16x16 base on the bank's pictures, image embedding and text embedding dropped at random.
+
+    Its perceptron starts as `train_sketch` left it, unless a warm start brings one along.
+    """
     device, stock = options.device, bank.load_bank(options.images)
     config = _decoder_config(stock)
-    net = channels_last(Precond(decoder.DecoderNetwork(config), config.sigma_data)).to(
-        options.device
-    )
+    network = decoder.DecoderNetwork(config)
+    net = Precond(network, config.sigma_data)
+    kept = warm_start(options, net, decoder.CHECKPOINT)
+    if "network.sketch.layers.0.weight" not in kept and _sketch_path(options).exists():
+        network.sketch.load_state_dict(load_compact(_sketch_path(options))[0])
+    net = channels_last(net).to(device)
 
     def loss_fn(rows: np.ndarray) -> dict[str, Tensor]:
         target = bank.shrink(stock.pictures(rows), config.size).to(device)
         index = torch.from_numpy(rows)
-        cond = decoder.condition(
-            stock.image_embed[index].float().to(device),
-            stock.text_embed[stock.caption[index]].float().to(device),
+        words = stock.caption[index]
+        embed, mirrored = (
+            e[index].float().to(device) for e in (stock.image_embed, stock.mirror_embed)
         )
+        cond = decoder.drop(
+            decoder.condition(
+                embed,
+                stock.text_embed[words].float().to(device),
+                states=stock.states[words].float().to(device),
+            )
+        )
+        # The prior guesses left and right. So that the caption's words decide, half of the embeddings
+        # that come with words are those of the mirrored picture.
+        told = cond["has_text"] & (cond["states"].abs().sum((1, 2)) > 0)
+        turned = told & (torch.rand(len(rows), device=device) < 0.5)
+        cond["image_embed"] = cond["image_embed"] + turned[:, None] * (mirrored - embed)
         sigma = lognormal_sigma(len(rows), 0.1, 1.3, device)
         with autocast(options):
             noisy = target + sigma.view(-1, 1, 1, 1) * torch.randn_like(target)
-            denoised = net(noisy, sigma, **decoder.drop(cond))
+            denoised = net(noisy, sigma, **cond)
         return {"loss": denoising_loss(denoised, target, sigma, config.sigma_data).mean()}
 
     train = TrainConfig(
-        lr=1e-3, max_seconds=options.seconds, ema=0.9985, decay_from=0.5, seed=options.seed
+        lr=1e-3,
+        max_seconds=options.seconds,
+        ema=0.9985,
+        decay_from=0.1 if options.warm else 0.5,
+        seed=options.seed,
     )
     fit_stage(
         "decoder",
@@ -101,42 +126,7 @@ def train_decoder(options: Options) -> None:
         net,
         loss_fn,
         _rows(len(stock.images), 96),
-        decoder.CHECKPOINT,
-        config,
-    )
-
-
-def train_upsampler(options: Options) -> None:
-    """16 -> 32 px at moderate noise, beside a noisy copy of the low-resolution picture."""
-    device, stock = options.device, bank.load_bank(options.images)
-    sample = stock.pictures(np.arange(0, len(stock.images), 40))
-    spread = round(bank.measured_sigma(sample), 4)
-    config = upsampler.UpsamplerConfig(sigma_data=spread, sigma_start=spread / 2)
-    net = channels_last(Precond(upsampler.UpsamplerNetwork(config), spread)).to(options.device)
-
-    def loss_fn(rows: np.ndarray) -> dict[str, Tensor]:
-        target = stock.pictures(rows).to(device)
-        low = bank.shrink(target, 16)
-        strength = upsampler.LOW_NOISE * torch.rand(len(rows), 1, 1, 1, device=device)
-        low = low + strength * torch.randn_like(low)
-        sigma = lognormal_sigma(len(rows), -1.5, 1.0, device).clamp(max=2 * config.sigma_start)
-        embed = stock.image_embed[torch.from_numpy(rows)].float().to(device)
-        with autocast(options):
-            noisy = target + sigma.view(-1, 1, 1, 1) * torch.randn_like(target)
-            denoised = net(noisy, sigma, low=low, image_embed=embed)
-        return {"loss": denoising_loss(denoised, target, sigma, spread).mean()}
-
-    train = TrainConfig(
-        lr=1e-3, max_seconds=options.seconds, ema=0.998, decay_from=0.4, seed=options.seed
-    )
-    fit_stage(
-        "upsampler",
-        options,
-        train,
-        net,
-        loss_fn,
-        _rows(len(stock.images), 64),
-        upsampler.CHECKPOINT,
+        options.place(decoder.CHECKPOINT),
         config,
     )
 
@@ -148,7 +138,9 @@ def train_prior(options: Options) -> None:
     config = prior.PriorConfig(
         sigma_data=round(float((scaled - scaled.mean(0)).std()), 4), states=stock.states.shape[-1]
     )
-    net = Precond(prior.PriorNetwork(config), config.sigma_data).to(options.device)
+    net = Precond(prior.PriorNetwork(config), config.sigma_data)
+    warm_start(options, net, prior.CHECKPOINT)
+    net = net.to(device)
 
     def loss_fn(rows: np.ndarray) -> dict[str, Tensor]:
         index = torch.from_numpy(rows)
@@ -176,6 +168,6 @@ def train_prior(options: Options) -> None:
         net,
         loss_fn,
         _rows(len(stock.images), 512),
-        prior.CHECKPOINT,
+        options.place(prior.CHECKPOINT),
         config,
     )

@@ -14,9 +14,19 @@ from torch import Tensor
 from models.dalle2 import clip, text
 from models.dalle2.captions import BACKGROUNDS, PLAIN
 from models.dalle2.clip import Clip, ClipConfig, contrastive_loss, recall
-from models.dalle2.compact import save_compact
-from models.dalle2.data import STILL, STRONG, compose, concept_anchors, load_scenes, load_sprites
-from models.dalle2.stage import Options, autocast, fit_stage
+from models.dalle2.compact import load_compact, save_compact
+from models.dalle2.data import (
+    STILL,
+    STRONG,
+    Scenes,
+    Sprites,
+    compose,
+    concept_anchors,
+    load_scenes,
+    load_sprites,
+)
+from models.dalle2.layout import INDEX
+from models.dalle2.stage import Options, autocast, fit_stage, warm_start
 from models.dalle2.text import (
     MAX_TOKENS,
     TextConfig,
@@ -40,9 +50,8 @@ def train_clip(options: Options) -> None:
     held_out = torch.tensor([c["held_out"] for c in sprites.concepts])
     close = anchors @ anchors.T > 0.85  # near-twins ("cat", "cat face") are no negatives
     net = channels_last(Clip(ClipConfig())).to(options.device)
-    attribute = torch.from_numpy(np.stack([scenes.colour, scenes.background], 1))
-    shown = attribute.clone()
-    shown[shown[:, 1] < 0, 1] = list(BACKGROUNDS).index(PLAIN)
+    warm_start(options, net, clip.CHECKPOINT)
+    said = CaptionFacts(sprites, scenes, close)
     sentences, device = scenes.sentences, options.device
     gallery_texts = anchors.to(device)
 
@@ -51,17 +60,19 @@ def train_clip(options: Options) -> None:
         with autocast(options):
             image = net.image_embed(images.to(device))
         text = net.text_embed(sentences[scenes.caption[rows.numpy()]].float().to(device))
-        said, seen, kind = attribute[rows], shown[rows], concept[rows]
-        fits = ((said[:, None] < 0) | (said[:, None] == seen[None])).all(-1)  # caption i, image j
-        ambiguous = fits.T & (close[kind][:, kind] | (kind[:, None] == kind[None]))
+        kind = concept[rows]
+        ambiguous = said.fits(rows).T  # picture j, caption i
         scale = net.scale()
         pairs = contrastive_loss(scale * image @ text.T, ambiguous.to(device))
         # Against every concept at once: the in-batch loss sees 256 of 1,300 negatives.
         against = scale * image @ net.text_embed(gallery_texts).T
         twins = close[kind] & ~F.one_hot(kind, len(anchors)).bool()
         left_out = (twins | held_out).to(device)
-        gallery = F.cross_entropy(against.masked_fill(left_out, -torch.inf), kind.to(device))
-        return {"loss": pairs + 0.5 * gallery, "pairs": pairs, "gallery": gallery, "scale": scale}
+        alone = torch.from_numpy(scenes.other[rows.numpy()] < 0).to(device)  # one kind of thing
+        named = F.cross_entropy(
+            against.masked_fill(left_out, -torch.inf)[alone], kind.to(device)[alone]
+        )
+        return {"loss": pairs + 0.5 * named, "pairs": pairs, "gallery": named, "scale": scale}
 
     test = sprites.of("held_out_rendering")
     generator = torch.Generator().manual_seed(1)
@@ -73,7 +84,7 @@ def train_clip(options: Options) -> None:
 
     def save_ema(state: dict[str, Tensor], info: dict[str, Any]) -> None:
         best.update(state)
-        save_compact(clip.CHECKPOINT, state, net.config, info)
+        save_compact(options.place(clip.CHECKPOINT), state, net.config, info)
 
     def on_save(step: int) -> dict[str, float]:
         judge = Clip(net.config)
@@ -87,11 +98,19 @@ def train_clip(options: Options) -> None:
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
         start = torch.initial_seed()  # differs after a resume, so that no batch comes twice
         rng, noise = np.random.default_rng(start), torch.Generator().manual_seed(start)
-        by_concept = [np.flatnonzero(concept.numpy() == c) for c in range(len(sprites.concepts))]
+        whole = scenes.layout == INDEX["whole"]
+        kinds = range(len(sprites.concepts))
+        by_concept = [np.flatnonzero(concept.numpy() == c) for c in kinds]
+        placed = [rows[~whole[rows]] for rows in by_concept]
         while True:
-            rows = rng.integers(len(scenes.sprite), size=208)
-            # 48 of them get a sibling: the same thing in other colours, which teaches attributes.
-            siblings = [rng.choice(by_concept[int(concept[r])]) for r in rows[:48]]
+            rows = rng.integers(len(scenes.sprite), size=200)
+            # 32 of them get a sibling: the same thing in other colours, which teaches attributes; 24
+            # more are the same thing in other numbers and places, and the same pair the other way.
+            siblings = [rng.choice(by_concept[int(concept[r])]) for r in rows[:32]]
+            for r in rows[~whole[rows]][:24]:
+                siblings.append(rng.choice(placed[int(concept[r])]))
+                if scenes.other[r] >= 0:
+                    siblings.append(rng.choice(said.same_pair[said.pair_of(int(r))]))
             rows = np.unique(np.concatenate([rows, siblings]))
             yield scenes.compose(sprites, rows, noise, STRONG, fine=False), torch.from_numpy(rows)
 
@@ -99,6 +118,49 @@ def train_clip(options: Options) -> None:
         lr=2e-3, max_seconds=options.seconds, weight_decay=0.05, decay_from=0.2, seed=options.seed
     )
     fit(config, net, loss_fn, batches(), options.out / "clip", save_ema, on_save)
+
+
+class CaptionFacts:
+    """What each scene's caption says, and whether it is true of another scene's picture."""
+
+    def __init__(self, sprites: Sprites, scenes: Scenes, close: Tensor) -> None:
+        """close: (C, C) bool, concepts that count as the same thing."""
+        self.first = torch.from_numpy(sprites.concept[scenes.sprite])
+        other = sprites.concept[np.maximum(scenes.other, 0)]
+        self.second = torch.from_numpy(np.where(scenes.other < 0, -1, other))
+        self.same = close | torch.eye(len(close), dtype=torch.bool)
+        self.said = torch.from_numpy(np.stack([scenes.colour, scenes.background], 1))
+        self.shown = self.said.clone()
+        self.shown[self.shown[:, 1] < 0, 1] = list(BACKGROUNDS).index(PLAIN)
+        self.layout = torch.from_numpy(scenes.layout)
+        self.loose = torch.from_numpy(scenes.loose)
+        self.same_pair: dict[frozenset[int], list[int]] = {}
+        for row in np.flatnonzero(scenes.other >= 0).tolist():
+            self.same_pair.setdefault(self.pair_of(row), []).append(row)
+
+    def pair_of(self, row: int) -> frozenset[int]:
+        return frozenset((int(self.first[row]), int(self.second[row])))
+
+    def fits(self, rows: Tensor) -> Tensor:
+        """(B, B) bool: caption i is true of picture j. What a caption leaves out, any picture may show."""
+
+        def near(a: Tensor, b: Tensor) -> Tensor:
+            return self.same[a][:, b] & (a >= 0)[:, None] & (b >= 0)
+
+        first, second, layout = self.first[rows], self.second[rows], self.layout[rows]
+        straight = near(first, first) & near(second, second)
+        crossed = near(first, second) & near(second, first)
+        single = (second < 0)[:, None]
+        loose = self.loose[rows][:, None]
+        things = torch.where(
+            single,
+            near(first, first) | near(first, second),
+            straight | (crossed & loose),
+        )
+        places = (layout[:, None] == layout) | (layout == INDEX["whole"])[:, None] | loose
+        said, shown = self.said[rows], self.shown[rows]
+        attributes = ((said[:, None] < 0) | (said[:, None] == shown[None])).all(-1)
+        return things & places & attributes
 
 
 def train_text(options: Options) -> None:
@@ -110,8 +172,8 @@ def train_text(options: Options) -> None:
     scenes = load_scenes(options.images)
     device = options.device
     head = None
-    if clip.CHECKPOINT.exists():
-        head = clip.load_clip().requires_grad_(False).to(device)
+    if options.place(clip.CHECKPOINT).exists():
+        head = clip.load_clip(options.place(clip.CHECKPOINT)).requires_grad_(False).to(device)
     rows: list[str] = json.loads((options.images / "table_rows.json").read_text())
     tokenizer = Tokenizer(rows)
     kept = [(i, t) for i, t in enumerate(scenes.texts) if split_words(t)]
@@ -127,6 +189,7 @@ def train_text(options: Options) -> None:
     start = (alone - alone.mean(0)) @ basis
     with torch.no_grad():
         net.table.weight.copy_(start / start.std())
+    warm_text(options, net, rows, alone)
     net.to(device)
 
     def loss_fn(batch: tuple[Tensor, Tensor, Tensor]) -> dict[str, Tensor]:
@@ -152,11 +215,32 @@ def train_text(options: Options) -> None:
                 yield ids, mask, scenes.sentences[index[picked]].float()
 
     def save_ema(state: dict[str, Tensor], info: dict[str, Any]) -> None:
-        save_compact(text.CHECKPOINT, state, net.config, info)
-        text.TABLE.write_text("\n".join(rows))
+        save_compact(options.place(text.CHECKPOINT), state, net.config, info)
+        options.place(text.TABLE).write_text("\n".join(rows))
 
     config = TrainConfig(lr=2e-3, max_seconds=options.seconds, decay_from=0.2, seed=options.seed)
     fit(config, net, loss_fn, batches(), options.out / "text", save_ema)
+
+
+def warm_text(options: Options, net: TextEncoder, rows: list[str], alone: Tensor) -> None:
+    """`warm_start` for the text encoder, whose table's rows may have changed: a row that is new starts
+    as the known word nearest to it in the teacher's space. alone: (rows, 384) the teacher's vectors."""
+    if not options.warm:
+        return
+    warm_start(options, net, text.CHECKPOINT)
+    path = options.place(text.CHECKPOINT)
+    path, words = (
+        (path, options.place(text.TABLE)) if path.exists() else (text.CHECKPOINT, text.TABLE)
+    )
+    table = load_compact(path)[0]["table.weight"]
+    place = {word: i for i, word in enumerate(words.read_text(encoding="utf-8").split("\n"))}
+    known = torch.tensor([row in place for row in rows])
+    old = torch.tensor([place.get(row, 0) for row in rows])
+    kept = table[old]
+    nearest = (alone[~known] @ alone[known].T).argmax(1)
+    kept[~known] = kept[known][nearest]
+    with torch.no_grad():
+        net.table.weight.copy_(kept)
 
 
 class Splitter:
@@ -212,6 +296,6 @@ def train_classifier(options: Options) -> None:
         net,
         loss_fn,
         judge.augmented_batches(sprites, rows, 128, config.seed),
-        judge.CHECKPOINT,
+        options.place(judge.CHECKPOINT),
         config,
     )

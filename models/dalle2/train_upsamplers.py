@@ -2,7 +2,7 @@
 
 What a stage enlarges in use is the work of the stage before. Its training pictures are therefore reduced,
 blurred, tinted and noised, as in DALL·E 2 (Ramesh et al. 2022, section 2.1; Ho et al. 2022, conditioning
-augmentation); those of the first are also shaken as the decoder draws, and half of those of the second
+augmentation); those of the first are also shaken as the decoder draws, and some of those of the second
 have been through the first.
 """
 

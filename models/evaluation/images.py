@@ -48,7 +48,7 @@ from models.evaluation.studies import guidance_curve, precision, prior_against_b
 from models.pipeline import SampleSettings
 
 METRICS = CHECKPOINTS / "dalle2-metrics.json"
-BEYOND = ("upsampler64.safetensors", "upsampler128.safetensors")
+BEYOND = ("upsampler64.safetensors", "upsampler128.safetensors", "map.safetensors")
 
 
 def recognisability(
@@ -169,7 +169,7 @@ def novelty(pipeline: Dalle2, sprites: Sprites, drawn: Tensor) -> dict[str, Any]
 
 def scored_checkpoints(pipeline: Dalle2) -> dict[str, str]:
     """Fingerprints of the files that the scores depend on. The last two upsamplers draw beyond what is
-    judged."""
+    judged, and the map of concepts judges nothing."""
     files = {**pipeline.checkpoints, judge.CHECKPOINT.name: fingerprint(judge.CHECKPOINT)}
     return {name: print_ for name, print_ in files.items() if not name.endswith(BEYOND)}
 

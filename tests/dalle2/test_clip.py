@@ -1,12 +1,16 @@
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 from models.dalle2.clip import Clip, ClipConfig, contrastive_loss, load_clip, recall
 from models.dalle2.data import STILL, compose
+from models.dalle2.layout import INDEX
 from models.dalle2.text import load_text, pad
+from models.dalle2.train_towers import CaptionFacts
 
 
 def test_contrastive_loss_is_symmetric_cross_entropy() -> None:
@@ -58,3 +62,44 @@ def test_shipped_clip_finds_drawings_it_never_saw(sprites) -> None:
         _, sentence = encoder(*pad([tokenizer(c["label"]).ids for c in sprites.concepts]))
         text = clip.text_embed(sentence)
     assert recall(image, text, torch.from_numpy(sprites.concept[rows]), 1) >= 0.5
+
+
+def test_recall_counts_twins_as_right() -> None:
+    image = torch.eye(4)
+    text = torch.eye(4)[[1, 0, 2, 3]]  # the first two are swapped
+    target = torch.arange(4)
+    same = torch.eye(4, dtype=torch.bool)
+    assert recall(image, text, target, 1) == recall(image, text, target, 1, same) == 0.5
+    same[0, 1] = same[1, 0] = True
+    assert recall(image, text, target, 1, same) == 1.0
+
+
+def rows_of(*scenes: tuple[int, int, int, int, str, bool]) -> CaptionFacts:
+    """(sprite, other, colour, background, layout, loose); sprite i shows concept i."""
+    first, other, colour, ground, layout, loose = (np.array(x) for x in zip(*scenes, strict=True))
+    sprites = SimpleNamespace(concept=np.arange(4))
+    index = np.array([INDEX[str(name)] for name in layout])
+    drawn = SimpleNamespace(
+        sprite=first, other=other, colour=colour, background=ground, layout=index, loose=loose
+    )
+    return CaptionFacts(sprites, drawn, torch.zeros(4, 4, dtype=torch.bool))
+
+
+def test_a_caption_is_true_of_pictures_that_show_what_it_says() -> None:
+    facts = rows_of(
+        (0, -1, -1, -1, "whole", False),  # a cat
+        (0, -1, 2, -1, "whole", False),  # a red cat
+        (0, -1, -1, -1, "two", False),  # two cats
+        (0, 1, -1, -1, "beside", False),  # a cat left of a dog
+        (1, 0, -1, -1, "beside", False),  # a dog left of a cat
+        (1, 0, -1, -1, "beside", True),  # a cat and a dog
+        (0, 1, -1, -1, "above", False),  # a cat above a dog
+    )
+    fits = facts.fits(torch.arange(7))
+    assert fits.diagonal().all()
+    assert fits[0].all()  # there is a cat in every one of them
+    assert fits[1].tolist() == [False, True, False, False, False, False, False]
+    assert fits[2].tolist() == [False, False, True, False, False, False, False]
+    assert fits[3].tolist() == [False, False, False, True, False, False, False]
+    assert fits[4].tolist() == [False, False, False, False, True, True, False]
+    assert fits[5].tolist() == [False, False, False, True, True, True, True]

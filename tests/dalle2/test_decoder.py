@@ -1,10 +1,22 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from models.checkpoint import CheckpointError
-from models.dalle2 import decoder, prior, upsampler
-from models.dalle2.decoder import IMAGE_DROP, TEXT_DROP, Decoder, condition, drop, null_condition
+from models.dalle2 import decoder, prior
+from models.dalle2.decoder import (
+    IMAGE_DROP,
+    STATES_DROP,
+    TEXT_DROP,
+    Decoder,
+    condition,
+    drop,
+    null_condition,
+)
+from models.dalle2.network import gather_states
+from models.dalle2.upsampler import UPSAMPLERS
 from models.diffusion.sampler import Request
 
 
@@ -65,25 +77,61 @@ def test_both_conditions_are_dropped_independently() -> None:
     assert not torch.equal(dropped["image_embed"], embeds)
 
 
-def test_upsampler_rows_batched_equal_rows_alone() -> None:
-    net = upsampler.Upsampler.load()
-    g = torch.Generator().manual_seed(0)
-
-    def ask(rows: int, sigma: float) -> Request:
-        cond = {
-            "low": torch.rand(rows, 3, 16, 16, generator=g) * 2 - 1,
-            "image_embed": F.normalize(torch.randn(rows, 256, generator=g), dim=1),
-        }
-        x = upsampler.enlarge(cond["low"], 32) + sigma * torch.randn(rows, 3, 32, 32, generator=g)
-        return Request(net, x, torch.full((rows,), sigma, dtype=torch.float64), cond)
-
-    asked = [ask(1, 0.5), ask(2, 0.05)]
-    with torch.inference_mode():
-        for one, shared in zip(asked, net.answer(asked), strict=True):
-            assert (net.answer([one])[0] - shared).abs().max() < 0.05
-
-
-@pytest.mark.parametrize("kind", [decoder.Decoder, upsampler.Upsampler, prior.Prior])
+@pytest.mark.parametrize("kind", [decoder.Decoder, prior.Prior, *UPSAMPLERS])
 def test_missing_checkpoints_are_named(kind, tmp_path) -> None:
     with pytest.raises(CheckpointError, match=r"gone\.safetensors: file is missing"):
         kind.load(tmp_path / "gone.safetensors")
+
+
+def small(states: int) -> decoder.DecoderNetwork:
+    torch.manual_seed(0)
+    config = decoder.DecoderConfig(
+        sigma_data=0.6,
+        embed=8,
+        widths=(16, 32),
+        attention=(1,),
+        condition=16,
+        context=8,
+        sketch=8,
+        states=states,
+    )
+    return decoder.DecoderNetwork(config).eval()
+
+
+def test_token_states_are_read_with_the_text_only() -> None:
+    """They start without effect (a warm start loses nothing); then they matter, unless the text is
+    dropped, and rows without a token are as rows without states."""
+    net, other = small(12), torch.randn(2, 3, 12)
+    for name, weight in net.named_parameters():  # many start at zero, which would hide every input
+        if weight.ndim > 1 and "pool" not in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    embeds = F.normalize(torch.randn(2, 8), dim=1)
+    x, noise = torch.randn(2, 3, 16, 16), torch.zeros(2)
+
+    def out(states: torch.Tensor | None, has_text: bool = True) -> torch.Tensor:
+        told = torch.full((2,), has_text)
+        with torch.inference_mode():
+            return net(x, noise, **condition(embeds, embeds, told, states))
+
+    assert torch.equal(out(other), out(None))
+    torch.nn.init.normal_(net.pool.value.weight)
+    assert (out(other) - out(None)).abs().max() > 1e-3
+    assert torch.equal(out(other, has_text=False), out(None, has_text=False))
+    assert torch.equal(out(torch.zeros(2, 1, 12)), out(None))
+
+
+def test_states_are_dropped_now_and_then_and_alone() -> None:
+    torch.manual_seed(0)
+    embeds, states = F.normalize(torch.randn(5000, 8), dim=1), torch.ones(5000, 2, 4)
+    dropped = drop(condition(embeds, embeds, states=states))
+    gone = dropped["states"].abs().sum((1, 2)) == 0
+    assert gone.float().mean().item() == pytest.approx(STATES_DROP, abs=0.02)
+    assert (gone & dropped["has_text"]).any() and (~gone & ~dropped["has_text"]).any()
+
+
+def test_requests_with_and_without_states_share_a_forward() -> None:
+    with_states = SimpleNamespace(x=torch.zeros(2, 1), cond={"states": torch.ones(2, 5, 4)})
+    without = SimpleNamespace(x=torch.zeros(1, 1), cond={})
+    states = gather_states([with_states, without], 4)
+    assert states.shape == (3, 5, 4)
+    assert states[:2].min() == 1 and states[2].abs().max() == 0

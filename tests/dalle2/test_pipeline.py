@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from app.settings import Settings
 from models.checkpoint import CheckpointError
 from models.dalle2 import decoder
-from models.dalle2.pipeline import MAX_PROMPT, Dalle2, prior_schedule, upsampler_schedule
+from models.dalle2.inputs import MAX_PROMPT
+from models.dalle2.pipeline import Dalle2, prior_schedule
 from models.diffusion.sampler import run
-from models.evaluation.images import run_together
+from models.evaluation.drawing import run_together
 from models.pipeline import InputError, SampleSettings, ScheduleSpec
 
 QUICK = SampleSettings(
@@ -95,7 +97,9 @@ def test_frames_follow_the_contract(pipeline) -> None:
         ),
     )
     stages = pipeline.start(plan, settings)["stages"]
-    assert [s["name"] for s in stages] == ["prior", "decoder", "upsampler"]
+    fine = ["upsampler", "upsampler64", "upsampler128"]
+    assert [s["name"] for s in stages] == ["prior", "decoder", *fine]
+    assert [s.get("size") for s in stages] == [None, [16, 16], [32, 32], [64, 64], [128, 128]]
     for stage in stages:
         own = [f for f in frames if f.stage == stage["name"]]
         assert [f.sigma for f in own] == pytest.approx(stage["sigmas"][:-1])
@@ -104,9 +108,10 @@ def test_frames_follow_the_contract(pipeline) -> None:
     shapes = {f.stage: (f.denoised.dtype, f.denoised.shape, f.x.shape) for f in frames}
     assert shapes["prior"] == (np.float16, (2, 256), (2, 256))
     assert shapes["decoder"] == (np.uint8, (2, 16, 16, 3), (2, 16, 16, 3))
-    assert shapes["upsampler"] == (np.uint8, (2, 32, 32, 3), (2, 32, 32, 3))
+    for name, side in zip(fine, (32, 64, 128), strict=True):
+        assert shapes[name] == (np.uint8, (2, side, side, 3), (2, side, side, 3))
     done = view.done(result)
-    assert done["sample"].shape == (2, 32, 32, 3) and done["sample"].dtype == np.uint8
+    assert done["sample"].shape == (2, 128, 128, 3) and done["sample"].dtype == np.uint8
     assert set(done["prior"]["chosen"]) <= {0, 1}
     assert {b["name"] for b in done["settling"]["bands"]} == {"low", "middle", "high"}
 
@@ -118,7 +123,7 @@ def test_a_single_sample_has_no_samples_axis(pipeline) -> None:
         pipeline.run(plan, QUICK),
         lambda r, a: shapes.add(view.frame(r, a).x.shape) if r.frame else None,
     )
-    assert shapes == {(256,), (16, 16, 3), (32, 32, 3)}
+    assert shapes == {(256,), *((side, side, 3) for side in (16, 32, 64, 128))}
 
 
 def test_noise_is_drawn_at_data_scale(pipeline) -> None:
@@ -154,8 +159,29 @@ def test_a_schedule_that_is_none_names_the_setting(pipeline) -> None:
 
 def test_side_schedules_scale_with_the_steps() -> None:
     assert [prior_schedule(n).steps for n in (1, 24, 200)] == [1, 12, 40]
-    assert [upsampler_schedule(n, 0.6).steps for n in (1, 24, 200)] == [1, 6, 25]
-    assert upsampler_schedule(24, 0.6).sigmas[0] == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("size", [16, 32, 64, 128])
+def test_painting_can_end_at_every_stage(pipeline, size) -> None:
+    embed = torch.nn.functional.normalize(torch.ones(1, 256), dim=1)
+    assert run(pipeline.paint(embed, embed, QUICK, size=size)).shape == (1, 3, size, size)
+
+
+def test_a_smaller_picture_is_the_beginning_of_the_larger_one(pipeline) -> None:
+    """Every stage keeps to what it was given: reduced again, 128 px show the 32 px."""
+    embed = torch.nn.functional.normalize(torch.randn(1, 256), dim=1)
+    small, large = (run(pipeline.paint(embed, embed, QUICK, size=size)) for size in (32, 128))
+    assert (torch.nn.functional.avg_pool2d(large, 4) - small).abs().mean() < 0.1
+
+
+def test_the_longest_run_of_eight_costs_less_than_the_bound(pipeline) -> None:
+    plan = pipeline.parse({"prompt": "a cat"})
+    cost = [
+        pipeline.cost(plan, dataclasses.replace(pipeline.defaults, steps=n, samples=s))
+        for n, s in ((24, 1), (200, 8))
+    ]
+    assert 30 < cost[0] < 50
+    assert cost[1] < Settings(threads=1).max_cost
 
 
 def test_examples_are_understood(pipeline) -> None:

@@ -12,8 +12,11 @@ from models.dalle2.text import Tokenizer
 from models.dalle2.train import STAGES, main
 from models.dalle2.train_diffusion import _rows
 from models.dalle2.train_towers import Splitter
+from models.dalle2.upsampler import UPSAMPLERS
 from models.diffusion.precond import Precond
 from models.diffusion.training import TrainConfig, denoising_loss, fit, lognormal_sigma
+
+UPSAMPLED = [kind.name for kind in UPSAMPLERS]
 
 
 def test_the_decoder_learns_in_sixty_steps(sprites, tmp_path) -> None:
@@ -81,7 +84,7 @@ def test_pausing_stops_at_a_save_point(tmp_path) -> None:
 def test_every_stage_says_what_it_lacks(tmp_path) -> None:
     """Without a cache each stage names the command to run first."""
     options = Options(tmp_path, tmp_path / "out", 1.0)
-    for name in ("clip", "text", "sketch", "decoder", "upsampler", "prior", "classifier"):
+    for name in ("clip", "text", "sketch", "decoder", *UPSAMPLED, "prior", "classifier"):
         with pytest.raises(FileNotFoundError, match="python -m models"):
             STAGES[name](options)
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from models.checkpoint import fingerprint
 from models.dalle2.captions import article, held_out_combinations
 from models.dalle2.data import load_sprites
 from models.dalle2.data_build import split_hash
@@ -15,14 +14,12 @@ from models.dalle2.pipeline import Dalle2
 from models.diffusion.sampler import run
 from models.evaluation import classifier as judge
 from models.evaluation.checker import name_backgrounds, name_colours
-from models.evaluation.images import (
-    METRICS,
+from models.evaluation.drawing import (
     chosen_concepts,
     draw_pictures,
-    novelty,
-    retrieval,
     run_together,
 )
+from models.evaluation.images import METRICS, novelty, retrieval, same_thing, scored_checkpoints
 from models.evaluation.prompts import FREE_PROMPTS
 
 FIXTURE = "tests/fixtures/images"
@@ -39,18 +36,36 @@ def metrics() -> dict:
 
 
 def test_metrics_belong_to_the_shipped_checkpoints(pipeline, metrics) -> None:
-    shipped = {**pipeline.checkpoints, judge.CHECKPOINT.name: fingerprint(judge.CHECKPOINT)}
-    assert metrics["checkpoints"] == shipped
+    assert metrics["checkpoints"] == scored_checkpoints(pipeline)
+    assert judge.CHECKPOINT.name in metrics["checkpoints"]
     assert metrics["settings"]["steps"] == pipeline.defaults.steps
     assert metrics["settings"]["guidance_scale"] == pipeline.defaults.guidance_scale
 
 
 def test_recorded_metrics_reach_the_floors(metrics) -> None:
-    assert metrics["recognisability"]["prior"]["top5"] >= 0.5
-    assert metrics["combinations"]["model"]["colour"] >= 0.75
-    assert metrics["combinations"]["model"]["background"] >= 0.9
-    ceiling = metrics["combinations"]["ceiling_real_pictures"]
-    assert ceiling["colour"] > metrics["combinations"]["model"]["colour"] - 0.05
+    scores = metrics["recognisability"]
+    assert scores["prior"]["top1"] >= 0.7 and scores["prior"]["top5"] >= 0.9
+    assert scores["relative_to_ceiling"]["top1"] >= 0.7
+    assert scores["relative_to_ceiling"]["top5"] >= 0.88
+    combos = metrics["combinations"]
+    assert combos["model"]["colour"] >= 0.7 and combos["model"]["background"] >= 0.7
+    assert combos["model"]["concept_top5"] >= 0.6
+    assert combos["ceiling_real_pictures"]["colour"] >= combos["model"]["colour"]
+    assert metrics["layouts"]["model"]["all"] >= 0.6
+    assert metrics["layouts"]["model"]["count"] >= 0.7
+    assert metrics["layouts"]["ceiling_real_pictures"]["all"] >= 0.95
+    recalls = metrics["retrieval"]["clip_held_out_rendering"]
+    assert recalls["recall@1"] >= 0.5 and recalls["recall@5"] >= 0.8
+    assert recalls["recall_with_twins@1"] >= recalls["recall@1"]
+    free = metrics["retrieval"]["free_prompts_sentence"]
+    assert free["prompts"] == len(FREE_PROMPTS) and free["top1"] >= 0.68 and free["top5"] >= 0.88
+    prior = metrics["prior"]
+    assert prior["prior"]["vendors_nearest"] > prior["mean_embedding"]["vendors_nearest"]
+    assert prior["prior"]["top5"] > prior["text_embedding"]["top5"]
+    scales = {point["guidance_scale"]: point for point in metrics["guidance"]["curve"]}
+    assert metrics["settings"]["guidance_scale"] in scales
+    assert scales[0.0]["top5"] < 0.1 < scales[3.0]["top5"]
+    assert metrics["precision"]["median_pixel_rms"] < 0.02
 
 
 def test_captions_give_pictures_that_the_judge_names(pipeline, metrics) -> None:
@@ -102,9 +117,31 @@ def test_concepts_to_score_are_fixed_and_none_is_held_out() -> None:
     assert not any(concepts[i]["held_out"] for i in chosen)
 
 
-def test_free_prompts_are_many_and_answered() -> None:
-    assert len(FREE_PROMPTS) >= 60
-    assert all(answers for answers in FREE_PROMPTS.values())
+def test_free_prompts_are_many_answered_and_no_names_of_concepts() -> None:
+    net = judge.load_classifier()
+    labels = {label.lower() for label in net.config.labels}
+    assert len(FREE_PROMPTS) >= 100
+    for prompt, answers in FREE_PROMPTS.items():
+        assert answers and {a.lower() for a in answers} <= labels
+        bare = prompt.removeprefix("a ").removeprefix("an ").removeprefix("the ")
+        assert prompt not in labels and bare not in labels
+
+
+def test_twins_are_views_and_numbers_of_one_thing() -> None:
+    names = [
+        "cat",
+        "cat face",
+        "taxi",
+        "oncoming taxi",
+        "house",
+        "houses",
+        "cow",
+        "prince",
+        "princess",
+    ]
+    same = same_thing([{"label": name} for name in names])
+    pairs = {(names[i], names[j]) for i, j in torch.nonzero(same).tolist() if i < j}
+    assert pairs == {("cat", "cat face"), ("taxi", "oncoming taxi"), ("house", "houses")}
 
 
 def test_retrieval_and_novelty_on_the_fixture(pipeline) -> None:

@@ -48,6 +48,25 @@ def test_image_bands_see_their_own_frequencies() -> None:
     assert curves["bands"][0]["error"] == pytest.approx([1, 0, 0, 0], abs=1e-6)
 
 
+def test_stages_of_different_sizes_share_the_coarse_bands() -> None:
+    """A 16 px frame that is right settles the coarse bands; what it cannot show is error of the fine
+    one, and exactly as much as enlarging it by repeated pixels would give."""
+    final = wave(1, 64) + wave(5, 64) + wave(20, 64)
+    small = final.reshape(16, 4, 16, 4, 3).mean((1, 3))
+    frames = [
+        Trace("base", 0, 10.0, 0 * small),
+        Trace("base", 1, 1.0, small),
+        Trace("fine", 0, 0.5, final),
+    ]
+    low, middle, high = image_settling(frames, final)["bands"]
+    assert low["error"] == pytest.approx([1, 0, 0], abs=1e-6)
+    assert middle["error"] == pytest.approx([1, 0, 0], abs=1e-6)
+    assert [b["settled_at"] for b in (low, middle, high)] == [1.0, 1.0, 0.5]
+    repeated = small.repeat(4, 0).repeat(4, 1)
+    missing = np.sqrt(((final - repeated) ** 2).sum(-1).mean())
+    assert high["start"] * high["error"][1] == pytest.approx(missing, rel=1e-3)
+
+
 def test_graph_distances() -> None:
     apart = graph_distances(5, np.array([[0, 1], [1, 2], [2, 3]]))
     assert apart[0].tolist() == [0, 1, 2, 3, 32767]
