@@ -21,10 +21,11 @@ class RoomStream(Response):
     """Sends ``blocks`` as they come. A comment every ``ping_s`` keeps proxies from closing the stream;
     a follower who takes nothing for ``send_s`` is let go."""
 
-    media_type = "text/event-stream"
-
     def __init__(self, blocks: AsyncGenerator[bytes], ping_s: float, send_s: float) -> None:
         self.status_code = 200
+        self.media_type = (
+            "text/event-stream"  # of the class, it would be every refusal's in OpenAPI
+        )
         self.background = None
         self.init_headers({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self._blocks = blocks

@@ -74,14 +74,15 @@ def pictures(page: Page, serve: Callable[..., Live]) -> Stage:
     for script in ("**/3Dmol-min.js", "**/plotly.min.js"):
         page.route(script, lambda route: route.fulfill(status=200, body=""))
     picture, molecule = PictureToy(), Toy("molecule", id="alphafold3")
-    return stage_of(page, serve(picture, molecule, TokenToy()), picture, molecule)
+    return stage_of(page, serve(picture, molecule, TokenToy()), picture, molecule, tokens=True)
 
 
-def stage_of(page: Page, server: Live, picture: Toy, molecule: Toy) -> Stage:
+def stage_of(page: Page, server: Live, picture: Toy, molecule: Toy, tokens: bool = False) -> Stage:
     traces = {
         "dalle2": run_of(server, "dalle2", {"prompt": "a toy"}),
         "alphafold3": run_of(server, "alphafold3", {"smiles": "CCO"}, steps=9),
     }
+    beside = {"dalle1": run_of(server, "dalle1", {"prompt": "a toy"})} if tokens else {}
     names = {"dalle2": ("low", "middle", "high"), "alphafold3": ("global", "angles", "bonds")}
     for id, trace in traces.items():
         trace["events"][-1]["data"]["settling"] = settling(trace, names[id])
@@ -89,7 +90,8 @@ def stage_of(page: Page, server: Live, picture: Toy, molecule: Toy) -> Stage:
     def recorded(route: Route) -> None:
         id = urlsplit(route.request.url).path.rsplit("/", 1)[1].removesuffix(".json")
         # The dye drop has no part here; its shipped recording is loaded in test_shipped.py.
-        body = traces.get(id) or {"events": [{"event": "start", "data": {"stages": []}}]}
+        empty = {"input": {}, "events": [{"event": "start", "data": {"stages": []}}]}
+        body = traces.get(id) or beside.get(id) or empty
         route.fulfill(status=200, content_type="application/json", body=json.dumps(body))
 
     page.route("**/static/traces/*.json", recorded)
