@@ -149,6 +149,7 @@ def test_a_run_that_nobody_came_to_see_is_cancelled(serve: Callable[..., Live]) 
     toy = Toy()
     toy.net.hold()
     run = begin(serve(toy, unclaimed_s=0), settings={"steps": 100})
+    httpx.get(run)  # answered after the server's loop has let the run go, whatever else it does
     toy.net.permit(1)
     last = all_events(f"{run}/events")[-1]
     assert last["data"]["message"] == "nobody came to see this run"
