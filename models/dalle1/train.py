@@ -8,12 +8,9 @@ Every stage resumes where it stopped and writes its checkpoint every few minutes
 
 from __future__ import annotations
 
-import argparse
-import math
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,7 +24,7 @@ from models.dalle1.transformer import CHECKPOINT, TokenTransformer, TransformerC
 from models.dalle2 import clip, curves, text
 from models.dalle2.compact import save_compact
 from models.dalle2.data import STILL, Jitter, Scenes, Sprites, load_scenes, load_sprites
-from models.dalle2.stage import Options, Paused, autocast, pausing
+from models.dalle2.stage import Options, autocast, command, pausing
 from models.dalle2.unet import channels_last
 from models.diffusion.training import TrainConfig, fit
 
@@ -153,43 +150,7 @@ STAGES: dict[str, Callable[[Options], None]] = {
 
 def main(argv: list[str]) -> None:
     """The `train dalle1` command."""
-    parser = argparse.ArgumentParser(prog="python -m models train dalle1", description=__doc__)
-    parser.add_argument("stage", choices=list(STAGES))
-    parser.add_argument("--seconds", type=float, default=2700.0)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--images", type=Path, default=Path("cache/images"))
-    parser.add_argument("--out", type=Path, default=Path("cache/train/dalle1"))
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument(
-        "--pause-after",
-        type=float,
-        default=math.inf,
-        help="stop at the first save past this many seconds",
-    )
-    parser.add_argument(
-        "--checkpoints",
-        type=Path,
-        default=CHECKPOINTS,
-        help="where finished networks are read and written (default: the shipped ones)",
-    )
-    args = parser.parse_args(argv)
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
-    options = Options(
-        args.images,
-        args.out,
-        args.seconds,
-        args.device,
-        args.pause_after,
-        args.seed,
-        args.checkpoints,
-    )
-    try:
-        STAGES[args.stage](options)
-        curves.write(options.out, args.stage, options.place(CURVES))
-    except Paused as pause:
-        print(pause)
+    command(argv, "dalle1", __doc__, STAGES, 2700.0, CURVES)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models.checkpoint import CHECKPOINTS
+from models.dalle2 import curves
 from models.dalle2.compact import load_compact, save_compact
 from models.diffusion.training import TrainConfig, fit
 
@@ -90,3 +92,60 @@ def fit_stage(
         lambda state, info: save_compact(path, state, config, info),
         pausing(options),
     )
+
+
+def command(
+    argv: list[str],
+    model: str,
+    description: str | None,
+    stages: Mapping[str, Callable[[Options], None]],
+    seconds: float,
+    shipped_curves: Path,
+    warm: bool = False,
+) -> None:
+    """The command `train MODEL`: one stage with the options that all have, then the curves of its log.
+    warm: whether the model's stages know `--warm`."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m models train {model}", description=description
+    )
+    parser.add_argument("stage", choices=list(stages))
+    parser.add_argument("--seconds", type=float, default=seconds)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--images", type=Path, default=Path("cache/images"))
+    parser.add_argument("--out", type=Path, default=Path("cache/train") / model)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument(
+        "--pause-after",
+        type=float,
+        default=math.inf,
+        help="stop at the first save past this many seconds",
+    )
+    parser.add_argument(
+        "--checkpoints",
+        type=Path,
+        default=CHECKPOINTS,
+        help="where finished networks are read and written (default: the shipped ones)",
+    )
+    if warm:
+        parser.add_argument(
+            "--warm", action="store_true", help="start from the weights that are there already"
+        )
+    args = parser.parse_args(argv)
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    options = Options(
+        args.images,
+        args.out,
+        args.seconds,
+        args.device,
+        args.pause_after,
+        args.seed,
+        args.checkpoints,
+        warm and args.warm,
+    )
+    try:
+        stages[args.stage](options)
+        curves.write(options.out, args.stage, options.place(shipped_curves))
+    except Paused as pause:
+        print(pause)

@@ -12,19 +12,13 @@ writes its checkpoint every few minutes.
 
 from __future__ import annotations
 
-import argparse
-import math
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
-import torch
-
-from models.checkpoint import CHECKPOINTS
 from models.dalle2 import bank, clip, curves, text
-from models.dalle2.stage import Options, Paused
+from models.dalle2.stage import Options, command
 from models.dalle2.train_diffusion import (
     train_decoder,
     train_prior,
@@ -78,47 +72,7 @@ STAGES: dict[str, Callable[[Options], None]] = {
 
 def main(argv: list[str]) -> None:
     """The `train dalle2` command."""
-    parser = argparse.ArgumentParser(prog="python -m models train dalle2", description=__doc__)
-    parser.add_argument("stage", choices=list(STAGES))
-    parser.add_argument("--seconds", type=float, default=3000.0)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--images", type=Path, default=Path("cache/images"))
-    parser.add_argument("--out", type=Path, default=Path("cache/train/dalle2"))
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument(
-        "--pause-after",
-        type=float,
-        default=math.inf,
-        help="stop at the first save past this many seconds",
-    )
-    parser.add_argument(
-        "--checkpoints",
-        type=Path,
-        default=CHECKPOINTS,
-        help="where finished networks are read and written (default: the shipped ones)",
-    )
-    parser.add_argument(
-        "--warm", action="store_true", help="start from the weights that are there already"
-    )
-    args = parser.parse_args(argv)
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
-    options = Options(
-        args.images,
-        args.out,
-        args.seconds,
-        args.device,
-        args.pause_after,
-        args.seed,
-        args.checkpoints,
-        args.warm,
-    )
-    try:
-        STAGES[args.stage](options)
-        curves.write(options.out, args.stage, options.place(curves.CURVES))
-    except Paused as pause:
-        print(pause)
+    command(argv, "dalle2", __doc__, STAGES, 3000.0, curves.CURVES, warm=True)
 
 
 if __name__ == "__main__":
