@@ -6,7 +6,7 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import rdchem
 
-from models.alphafold3.graph import ELEMENTS, NO_ATOM, TOKEN_COLUMNS, Graph
+from models.alphafold3.graph import ELEMENTS, NO_ATOM, NO_INDEX, TOKEN_COLUMNS, Graph
 
 ORDERS = {
     rdchem.BondType.SINGLE: 1,
@@ -99,6 +99,8 @@ def molecule_graph(mol: rdchem.Mol) -> Graph:
             "rings": min(rings.NumAtomRings(i), 3),
             "chirality": code,
             "residue": 0,
+            "from_start": 0,
+            "to_end": 0,
         }
         rows.append([row[name] for name in TOKEN_COLUMNS])
         triple = handed_neighbours(atom)
@@ -120,7 +122,7 @@ def molecule_graph(mol: rdchem.Mol) -> Graph:
             [(i, j, geometry) for i, _, _, j, geometry in _across_double_bonds(mol)], np.int16
         ).reshape(-1, 3),
         chain=np.zeros(count, np.uint8),
-        residue_index=np.zeros(count, np.int16),
+        residue_index=np.full(count, NO_INDEX, np.int16),
     )
 
 

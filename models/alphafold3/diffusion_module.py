@@ -2,7 +2,7 @@
 
 atom encoder -> token transformer with pair bias and adaptive layer norm -> atom decoder. No frames, no
 torsions, no equivariance: rotations are learned from augmentation. What the graph says about the noisy
-coordinates enters as vectors (see :func:`local_vectors`), which a linear layer can read directly.
+coordinates enters as vectors (see :mod:`models.alphafold3.local`), which a linear layer can read directly.
 """
 
 from __future__ import annotations
@@ -11,97 +11,20 @@ import torch
 from torch import Tensor, nn
 
 from models.alphafold3.features import Features
-from models.alphafold3.graph import ATOM_TYPES, TOKEN_COLUMNS
-from models.alphafold3.trunk import ModelConfig, PairBiasAttention, Trunk, key_mask_bias
+from models.alphafold3.graph import ATOM_TYPES
+from models.alphafold3.local import SCALARS, VECTORS, IdealDistances, local_vectors
+from models.alphafold3.residues import FULL_SLOTS
+from models.alphafold3.trunk import (
+    Distogram,
+    ModelConfig,
+    PairBiasAttention,
+    Trunk,
+    key_mask_bias,
+)
 from models.diffusion.precond import Precond
 
-MAX_SLOTS = 4
 STYLES = ("crystal", "ideal")
-REACH = 4.0  # A
 MAX_GAIN = 0.5  # 1 / A; see DiffusionModule.forward
-VECTORS = 9  # three numbers each, see local_vectors
-
-
-def atom_classes(features: Features) -> Tensor:
-    """(B, M) what decides an ideal distance: kind of atom x hybridisation."""
-    column = list(TOKEN_COLUMNS).index("hybridisation")
-    hybridisation = features.tokens[..., column].repeat_interleave(features.slots, 1)
-    return features.atom_types * TOKEN_COLUMNS["hybridisation"] + hybridisation
-
-
-def _gather(x: Tensor, index: Tensor) -> Tensor:
-    """x: (B, K, M, 3), index: (B, M, n) -> (B, K, M, n, 3)"""
-    batch = torch.arange(len(x), device=x.device)[:, None, None]
-    return x.transpose(1, 2)[batch, index].permute(0, 3, 1, 2, 4)
-
-
-def _bounded(v: Tensor) -> Tensor:
-    """Vectors of a few units stay as they are, those of a molecule drowned in noise end at REACH."""
-    return v / (1 + v.square().sum(-1, keepdim=True) / REACH**2).sqrt()
-
-
-def _shell(
-    x: Tensor, index: Tensor, mask: Tensor, ideal: Tensor, c_out: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean vector and mean unit vector to the listed atoms, and the pull of springs of length ``ideal``
-    to them, in units of c_out. x: (B, K, M, 3) A, index, mask, ideal: (B, M, n), c_out: (B, K, 1, 1)."""
-    gap = _gather(x, index) - x.unsqueeze(-2)  # (B, K, M, n, 3)
-    share = (mask / mask.sum(-1, keepdim=True).clamp_min(1))[:, None, :, :, None]
-    length = (gap.square().sum(-1, keepdim=True) + 1e-6).sqrt()
-    unit = gap / length
-    stretch = (length - ideal[:, None, :, :, None]) * mask[:, None, :, :, None]
-    pull = _bounded((stretch * unit).sum(-2) / c_out)
-    return _bounded((gap * share).sum(-2)), (unit * share).sum(-2), pull
-
-
-def local_vectors(
-    x: Tensor, features: Features, ideal: IdealDistances, scale: Tensor, c_out: Tensor
-) -> Tensor:
-    """What the graph makes of the noisy coordinates: (B, K, M, VECTORS, 3).
-
-    0: x itself; 1, 2: mean vector and mean unit vector to the bonded atoms, 3, 4: to those two bonds
-    away; 5, 6: for atoms with a handed triple its unit normal and the way from the atom to its middle;
-    7, 8: how bonds and 1-3 distances that are too long or too short pull at the atom, in units of c_out,
-    which is what the network's answer is scaled by. The normal is a cross product, so it turns with the
-    molecule but changes sign in a mirror: the network reads chirality off it, which a linear map of
-    coordinates cannot. x: (B, K, M, 3), scale: (B, K, 1, 1) A per unit of x, c_out: (B, K, 1, 1) A.
-    """
-    position = x * scale
-    bonds, angles = ideal(features)
-    bond, bond_unit, bond_pull = _shell(position, features.near, features.near_mask, bonds, c_out)
-    angle, angle_unit, angle_pull = _shell(
-        position, features.second, features.second_mask, angles, c_out
-    )
-    triple = _gather(position, features.handed)  # (B, K, M, 3, 3)
-    a, b, c = triple.unbind(-2)
-    normal = torch.linalg.cross(b - a, c - a)
-    normal = normal / (normal.square().sum(-1, keepdim=True) + 1e-6).sqrt()
-    known = features.handed_mask[:, None, :, None]
-    middle = _bounded(triple.mean(-2) - position)
-    vectors = [x, bond, bond_unit, angle, angle_unit, normal * known, middle * known]
-    return torch.stack([*vectors, bond_pull, angle_pull], -2)
-
-
-class IdealDistances(nn.Module):
-    """Mean bonded and 1-3 distances between classes of atoms, measured on the training set (A)."""
-
-    bonds: Tensor
-    angles: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        classes = len(ATOM_TYPES) * TOKEN_COLUMNS["hybridisation"]
-        self.register_buffer("bonds", torch.full((classes, classes), 1.5))
-        self.register_buffer("angles", torch.full((classes, classes), 2.5))
-
-    def forward(self, features: Features) -> tuple[Tensor, Tensor]:
-        """-> (B, M, MAX_NEIGHBOURS), (B, M, SECOND_SHELL)"""
-        own = atom_classes(features)
-        batch = torch.arange(len(own), device=own.device)[:, None, None]
-        return (
-            self.bonds[own.unsqueeze(-1), own[batch, features.near]],
-            self.angles[own.unsqueeze(-1), own[batch, features.second]],
-        )
 
 
 class NoiseEmbedding(nn.Module):
@@ -163,11 +86,13 @@ class DiffusionModule(nn.Module):
         atom, token = config.atom, config.token
         self.ideal = IdealDistances()
         self.vectors = nn.Linear(3 * VECTORS, atom)
+        self.scalars = nn.Linear(SCALARS, atom, bias=False)
+        nn.init.zeros_(self.scalars.weight)
         self.atom_type = nn.Embedding(len(ATOM_TYPES), atom)
         self.atom_in = nn.Sequential(
             nn.Linear(atom, 2 * atom), nn.SiLU(), nn.Linear(2 * atom, atom)
         )
-        self.to_token = nn.Linear(MAX_SLOTS * atom, token, bias=False)
+        self.to_token = nn.Linear(FULL_SLOTS * atom, token, bias=False)
         self.single = nn.Linear(config.single, token, bias=False)
         self.noise = NoiseEmbedding(config.fourier, token)
         self.pair_bias = nn.Linear(config.pair, config.blocks * config.heads, bias=False)
@@ -175,7 +100,7 @@ class DiffusionModule(nn.Module):
             DiffusionBlock(token, config.heads) for _ in range(config.blocks)
         )
         self.norm = nn.LayerNorm(token)
-        self.to_atoms = nn.Linear(token, MAX_SLOTS * atom, bias=False)
+        self.to_atoms = nn.Linear(token, FULL_SLOTS * atom, bias=False)
         self.atom_out = nn.Sequential(
             nn.LayerNorm(atom), nn.Linear(atom, 2 * atom), nn.SiLU(), nn.Linear(2 * atom, atom)
         )
@@ -211,8 +136,8 @@ class DiffusionModule(nn.Module):
             lengths = scale.reshape(batch, -1, 1, 1)
             ratio = (4 * c_noise).exp().reshape(batch, -1, 1, 1)  # sigma / sigma_data
             c_out = lengths * ratio / (1 + ratio**2)
-            local = local_vectors(x, features, self.ideal, lengths, c_out)
-            vectors = self.vectors(local.flatten(-2))
+            local, scalars = local_vectors(x, features, self.ideal, lengths, c_out)
+            vectors = self.vectors(local.flatten(-2)) + self.scalars(scalars)
         atoms = vectors + self.atom_type(features.atom_types)[:, None]  # (B, K, M, atom)
         atoms = atoms.to(token_input.dtype)
         atoms = atoms + self.atom_in(atoms)
@@ -235,18 +160,20 @@ class DiffusionModule(nn.Module):
         # The noise of an atom is best cancelled by the atom's own vectors, gated: through the layers
         # above, a copy of them would have to survive three layer norms.
         gain = torch.ones(*c_out.shape[:2], 1, VECTORS, 1, device=x.device)
-        gain[..., 1:7, :] = (1 / c_out).clamp_max(MAX_GAIN).unsqueeze(-1)
+        lengths_in_angstrom = [*range(1, 7), *range(9, 12)]
+        gain[..., lengths_in_angstrom, :] = (1 / c_out).clamp_max(MAX_GAIN).unsqueeze(-1)
         gates = self.vector_gates(atoms).float().unsqueeze(-1)
         return (self.out(atoms).float() + (gates * gain * local).sum(-2)).flatten(0, 1)
 
 
 class StructureModel(nn.Module):
-    """Trunk and preconditioned diffusion module: one model for molecules and protein backbones."""
+    """Trunk and preconditioned diffusion module: one model for every class of molecules."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         self.trunk = Trunk(config)
+        self.distogram = Distogram(config.pair)
         self.denoiser = Precond(DiffusionModule(config), config.sigma_data_atoms)
 
     @property
@@ -261,12 +188,14 @@ class StructureModel(nn.Module):
         self.module.ideal.angles.copy_(angles)
 
     def sigma_data(self, slots: int) -> float:
-        """A: the scale of a structure's class, molecules (one slot) or protein backbones."""
-        return self.config.sigma_data_atoms if slots == 1 else self.config.sigma_data_residues
+        """A: the scale of a structure's class: molecules (one slot), protein backbones, everything else."""
+        config = self.config
+        if slots == 1:
+            return config.sigma_data_atoms
+        return config.sigma_data_full if slots == FULL_SLOTS else config.sigma_data_residues
 
-    def condition(self, features: Features) -> tuple[Tensor, Tensor]:
-        """One trunk pass: what :meth:`denoise` needs of every structure, whatever the noise."""
-        single, pair = self.trunk(features)
+    def condition(self, single: Tensor, pair: Tensor, features: Features) -> tuple[Tensor, Tensor]:
+        """From the trunk's answer, what :meth:`denoise` needs of every structure, whatever the noise."""
         return self.module.condition(single, pair, features.token_mask)
 
     def denoise(

@@ -9,11 +9,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.alphafold3.graph import NO_ATOM, TOKEN_COLUMNS, Graph
+from models.alphafold3.graph import (
+    ATOM,
+    BACKBONE_RESIDUE,
+    NO_ATOM,
+    NO_INDEX,
+    NUCLEOTIDE,
+    RESIDUE,
+    TOKEN_COLUMNS,
+    TURNS,
+    Graph,
+)
+from models.alphafold3.residues import BACKBONE, SUGAR
 
 MAX_DISTANCE = 9  # graph distances beyond are one value
 MAX_RELATIVE = 32  # residues further apart along the chain are one value
 SECOND_SHELL = 12  # atoms two bonds away that an atom looks at
+TRIPLES = 1 + TURNS  # planes an atom looks at
+KIND = list(TOKEN_COLUMNS).index("kind")
+# The slot that stands for a token in distances between tokens: CA, C1', the atom itself.
+REPRESENTATIVE = {
+    ATOM: 0,
+    BACKBONE_RESIDUE: BACKBONE.index("CA"),
+    RESIDUE: BACKBONE.index("CA"),
+    NUCLEOTIDE: SUGAR.index("C1'"),
+}
 
 # Columns of Features.pair and the number of values each may take.
 PAIR_COLUMNS: dict[str, int] = {
@@ -39,14 +59,27 @@ class Features:
     near_mask: Tensor  # (B, M, MAX_NEIGHBOURS) float32
     second: Tensor  # (B, M, SECOND_SHELL) int64 slots two bonds away
     second_mask: Tensor  # (B, M, SECOND_SHELL) float32
-    handed: Tensor  # (B, M, 3) int64
-    handed_mask: Tensor  # (B, M) float32
+    handed: Tensor  # (B, M, TRIPLES, 3) int64
+    handed_mask: Tensor  # (B, M, TRIPLES) float32
+    centre: (
+        Tensor  # (B, M) float32, 1 at stereocentres, whose triples are three of their neighbours
+    )
     token_mask: Tensor  # (B, T) bool
 
     @property
     def atom_mask(self) -> Tensor:
         """(B, M) bool"""
         return self.atom_types > 0
+
+    @property
+    def representative(self) -> Tensor:
+        """(B, T) int64 slot of the atom that stands for each token; it may be absent in padding."""
+        kinds = self.tokens[..., KIND]
+        slot = torch.tensor(
+            [REPRESENTATIVE[k] for k in sorted(REPRESENTATIVE)], device=kinds.device
+        )
+        first = torch.arange(kinds.shape[1], device=kinds.device) * self.slots
+        return first + slot[kinds].clamp_max(self.slots - 1)
 
     @property
     def slots(self) -> int:
@@ -94,8 +127,10 @@ def pair_features(graph: Graph) -> np.ndarray:
         column["bond"][ends[:, i], ends[:, j]] = order
     column["distance"][...] = graph_distances(ends, size)
     column["ring"][...] = (graph.rings[:, None] & graph.rings[None, :]) != 0
-    if slots == 1:
-        for a, b, c in graph.handed[graph.handed[:, 0] != NO_ATOM].tolist():
+    kind = graph.tokens[:, KIND]
+    for triple in graph.handed[graph.handed[:, 0] != NO_ATOM].tolist():
+        a, b, c = (m // slots for m in triple)
+        if not (kind[a] or kind[b] or kind[c]):  # between atom tokens only
             for i, j in ((a, b), (b, c), (c, a)):
                 column["handed"][i, j], column["handed"][j, i] = 1, 2
     for i, j, geometry in graph.cis_trans.tolist():
@@ -104,9 +139,9 @@ def pair_features(graph: Graph) -> np.ndarray:
     chain = graph.chain if graph.chain is not None else np.zeros(size, np.uint8)
     same = chain[:, None] == chain[None, :]
     column["chain"][...] = same
-    kind = graph.tokens[:, list(TOKEN_COLUMNS).index("kind")]
-    polymer = (kind[:, None] > 0) & (kind[None, :] > 0) & same
-    index = graph.residue_index if graph.residue_index is not None else np.zeros(size, np.int16)
+    index = graph.residue_index
+    index = np.full(size, NO_INDEX, np.int16) if index is None else index
+    polymer = (index[:, None] != NO_INDEX) & (index[None, :] != NO_INDEX) & same
     offset = index[None, :].astype(np.int64) - index[:, None]
     offset = np.clip(offset, -MAX_RELATIVE, MAX_RELATIVE) + MAX_RELATIVE + 1
     column["relative"][...] = np.where(polymer, offset, 0)
@@ -123,9 +158,31 @@ def second_shell(near: np.ndarray) -> np.ndarray:
     return table
 
 
+def triples(graph: Graph, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """-> (M, TRIPLES, 3) planes of every atom, (M,) which atoms are stereocentres.
+
+    A centre of four neighbours gets all four planes of three of them: from one alone, the fourth
+    neighbour could not be told to be on the wrong side. near: (M, MAX_NEIGHBOURS).
+    """
+    handed = graph.handed.astype(np.int64)
+    out = np.full((len(handed), TRIPLES, 3), NO_ATOM, np.int16)
+    out[:, 0] = handed
+    if graph.turns is not None:
+        out[:, 1:] = graph.turns
+    known = handed[:, 0] != NO_ATOM
+    centre = known & (handed[:, :, None] == near[:, None, :]).any(-1).all(-1)
+    for m in np.flatnonzero(centre & ((near >= 0).sum(-1) == 4)):
+        a, b, c = handed[m]
+        (d,) = set(near[m][near[m] >= 0].tolist()) - {a, b, c}
+        # Even permutations of (d, a, b, c) see the same hand.
+        out[m, 1:] = (d, c, b), (d, a, c), (d, b, a)
+    return out, centre
+
+
 def arrays(graph: Graph) -> dict[str, np.ndarray]:
     """What :func:`collate` pads, for one graph; small integers, worth caching during training."""
     near = graph.neighbours()
+    handed, centre = triples(graph, near)
     return {
         "tokens": graph.tokens,
         "profile": np.zeros((graph.size, 20), np.uint8) if graph.profile is None else graph.profile,
@@ -133,7 +190,8 @@ def arrays(graph: Graph) -> dict[str, np.ndarray]:
         "atom_types": graph.atom_types,
         "near": near,
         "second": second_shell(near),
-        "handed": graph.handed,
+        "handed": handed,
+        "centre": centre,
     }
 
 
@@ -154,10 +212,11 @@ def collate(
         "profile": np.zeros((batch, size, 21), np.float32),
         "pair": np.zeros((batch, size, size, len(PAIR_COLUMNS)), np.int64),
         "atom_types": np.zeros((batch, m), np.int64),
+        "centre": np.zeros((batch, m), np.float32),
         "token_mask": np.zeros((batch, size), bool),
     }
     index = {
-        name: np.full((batch, m, items[0][name].shape[-1]), NO_ATOM, np.int64)
+        name: np.full((batch, m, *items[0][name].shape[1:]), NO_ATOM, np.int64)
         for name in ("near", "second", "handed")
     }
     for b, item in enumerate(items):
@@ -167,6 +226,7 @@ def collate(
         out["profile"][b, :t, 20] = item["profile"].any(-1)
         out["pair"][b, :t, :t] = item["pair"]
         out["atom_types"][b, : t * slots] = item["atom_types"]
+        out["centre"][b, : t * slots] = item["centre"]
         out["token_mask"][b, :t] = True
         for name, table in index.items():
             table[b, : t * slots] = item[name]

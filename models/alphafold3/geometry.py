@@ -84,3 +84,20 @@ def lddt(predicted: Tensor, true: Tensor, mask: Tensor, cutoff: float = 15.0) ->
     gap = (d_true - d_predicted).abs()
     kept = sum((gap < limit).float() for limit in (0.5, 1.0, 2.0, 4.0)) / 4
     return (kept * pairs).sum((-1, -2)) / pairs.sum((-1, -2)).clamp_min(1)
+
+
+def lddt_by_atom(
+    predicted: Tensor, true: Tensor, token: Tensor, cutoff: float = 15.0
+) -> tuple[Tensor, Tensor]:
+    """Local distance difference test of every atom, 0..1, and which atoms have one.
+
+    As :func:`lddt`, over the partners of one atom. Atoms of one token are no partners of each other, as
+    Mariani et al. (2013) leave out pairs inside a residue; an atom without a partner within ``cutoff`` A
+    has no score. predicted, true: (..., N, 3) A, token: (N,) -> (..., N), (..., N) bool
+    """
+    d_true = torch.cdist(true.float(), true.float())
+    d_predicted = torch.cdist(predicted.float(), predicted.float())
+    pairs = (token[:, None] != token[None, :]) & (d_true < cutoff)
+    gap = (d_true - d_predicted).abs()
+    kept = torch.stack([(gap < limit).float() for limit in (0.5, 1.0, 2.0, 4.0)]).mean(0)
+    return (kept * pairs).sum(-1) / pairs.sum(-1).clamp_min(1), pairs.any(-1)

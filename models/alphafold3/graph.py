@@ -6,20 +6,33 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from models.alphafold3.residues import AMINO_ACIDS, BACKBONE, NUCLEOTIDES, POLYMER_ATOMS
+
 # Index 0 means "none of these" (polymer tokens carry no element).
 ELEMENTS = ("", "C", "N", "O", "S", "P", "F", "Cl", "Br", "I", "B", "Se", "Si")
+# Elements that only occur as ions here; in the token column "element" they follow ELEMENTS.
+METALS = ("Na", "Mg", "K", "Ca", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Cd")
 # One-letter order of ProMod3's profiles; index 0 means "no residue", 21 "unknown residue".
 RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
 UNKNOWN_RESIDUE = 21
-BACKBONE = ("N", "CA", "C", "O")
-# Slots hold either an element or one of the four backbone atoms: vocabulary of the atom embedding.
-ATOM_TYPES = (*ELEMENTS, *(f"backbone {name}" for name in BACKBONE))
+# What a slot may hold, the vocabulary of the atom embedding: an element (atom tokens), an atom of the
+# backbone, an ion, or a named atom of a side chain or nucleotide (see residues.polymer_atom).
+ATOM_TYPES = (*ELEMENTS, *(f"backbone {name}" for name in BACKBONE), *METALS, *POLYMER_ATOMS)
+ATOM_TYPE = {name: i for i, name in enumerate(ATOM_TYPES) if name}
 BACKBONE_TYPE = len(ELEMENTS)
+METAL_TYPE = BACKBONE_TYPE + len(BACKBONE)
+# Values of the token column "residue" by component: amino acids first, then nucleotides.
+RESIDUE_ID = {
+    **{comp: i + 1 for i, comp in enumerate(AMINO_ACIDS)},
+    **{comp: UNKNOWN_RESIDUE + 1 + i for i, comp in enumerate(NUCLEOTIDES)},
+}
+# Values of the token column "kind".
+ATOM, BACKBONE_RESIDUE, RESIDUE, NUCLEOTIDE = range(4)
 
 # Columns of ``Graph.tokens`` and the number of values each may take.
 TOKEN_COLUMNS: dict[str, int] = {
-    "kind": 4,  # 0 atom token, 1 amino acid; the others wait for nucleotides
-    "element": 24,
+    "kind": 4,  # atom token, backbone of a residue, residue with all atoms, nucleotide
+    "element": 24,  # ELEMENTS, then METALS
     "charge": 7,  # formal charge + 3, clipped
     "aromatic": 2,
     "degree": 7,
@@ -29,10 +42,16 @@ TOKEN_COLUMNS: dict[str, int] = {
     "rings": 4,  # number of rings, clipped
     "chirality": 3,  # none, R, S
     "residue": 32,
+    # Strands are short and pair up end against end: the place from either end of a nucleotide's
+    # strand, 1 to 16, 17 for more, 0 for tokens that are no nucleotides.
+    "from_start": 18,
+    "to_end": 18,
 }
 
 MAX_NEIGHBOURS = 6
 NO_ATOM = -1
+NO_INDEX = -1  # residue_index of tokens outside polymers
+TURNS = 3
 
 
 def _empty(width: int) -> np.ndarray:
@@ -50,8 +69,11 @@ class Graph:
         (b - a) x (c - a), tells the two mirror images apart: at a stereocentre they are three of its
         neighbours in the order that makes (a - m) . ((b - m) x (c - m)) > 0; in a protein they span
         the residue (see :mod:`models.alphafold3.polymer`).
+    turns: (M, TURNS, 3) int16 further triples of slots, or -1, whose normals show how a chain turns; None
+        where there are none.
     cis_trans: (C, 3) int16: atoms on the two ends of a stereo double bond, 1 = cis, 2 = trans.
-    chain: (T,) uint8, residue_index: (T,) int16 (0 for atom tokens).
+    chain: (T,) uint8, residue_index: (T,) int16, NO_INDEX outside polymers; consecutive numbers
+        are neighbours in the chain.
     profile: (T, 20) uint8, share of each residue in related sequences x 255; all 0 = not known.
     """
 
@@ -65,6 +87,7 @@ class Graph:
     chain: np.ndarray | None = None
     residue_index: np.ndarray | None = None
     profile: np.ndarray | None = None
+    turns: np.ndarray | None = None
 
     @property
     def size(self) -> int:
@@ -114,8 +137,13 @@ def join(graphs: list[Graph]) -> Graph:
         parts["atom_types"].append(types)
         parts["handed"].append(handed)
         parts["chain"].append(np.full(graph.size, number, np.uint8))
+        turns = np.full((graph.size * slots, TURNS, 3), NO_ATOM, np.int16)
+        if graph.turns is not None:
+            turns[new_slot - tokens * slots] = lookup[graph.turns]
+        parts["turns"].append(turns)
         index = graph.residue_index
-        parts["residue_index"].append(np.zeros(graph.size, np.int16) if index is None else index)
+        none = np.full(graph.size, NO_INDEX, np.int16)
+        parts["residue_index"].append(none if index is None else index)
         profile = graph.profile
         parts["profile"].append(
             np.zeros((graph.size, 20), np.uint8) if profile is None else profile

@@ -1,23 +1,23 @@
-"""What ships beside the weights: the code table, what training saw, and reference structures.
+"""What ships beside the weights: the code table, what training saw, reference structures and profiles.
 
-Three small files in ``models/tables``, built from the caches by :func:`export`:
+Small files in ``models/tables``, built from the caches by :mod:`models.alphafold3.data.export`:
 
 - ``alphafold3-components.tsv.xz``: code, name and SMILES of the Chemical Component Dictionary;
-- ``alphafold3-seen.safetensors``: hashes of training molecules and scaffolds, and a bit table of
-  protein fragments, so that a page can say whether what was typed was in training;
-- ``alphafold3-references.json``: experimental coordinates of the examples.
+- ``alphafold3-seen.safetensors``: what was in training, see :mod:`models.alphafold3.seen`;
+- ``alphafold3-references.json``: experimental coordinates of the examples, and profiles of the proteins.
 """
 
 from __future__ import annotations
 
+import base64
 import difflib
-import hashlib
 import json
 import lzma
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,32 +25,14 @@ from rdkit import Chem
 from safetensors.numpy import load_file
 from torch import Tensor
 
+from models.alphafold3.chains import Chain
 from models.alphafold3.chemistry import with_conformer
-from models.alphafold3.data.molecules import scaffold_smiles
+from models.alphafold3.seen import Seen, Training
 from models.checkpoint import TABLES, CheckpointError
 
 COMPONENTS = "alphafold3-components.tsv.xz"
 SEEN = "alphafold3-seen.safetensors"
 REFERENCES = "alphafold3-references.json"
-
-Training = Literal["seen", "similar", "unseen"]
-FRAGMENT = 8  # residues
-FRAGMENT_BITS = 22
-SEEN_SHARE, SIMILAR_SHARE = 0.8, 0.25
-
-
-def molecule_hash(text: str) -> int:
-    """64 bits of BLAKE2b."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
-
-
-def fragment_bits(sequence: str) -> np.ndarray:
-    """Places in the bit table of the fragments of ``sequence``; only one fragment in four, chosen by
-    its own hash, has a place, which keeps the table small and the choice equal on both sides."""
-    hashes = [
-        molecule_hash(sequence[i : i + FRAGMENT]) for i in range(len(sequence) - FRAGMENT + 1)
-    ]
-    return np.array([(h >> 2) % (1 << FRAGMENT_BITS) for h in hashes if h % 4 == 0], np.int64)
 
 
 @dataclass(frozen=True)
@@ -83,10 +65,10 @@ class Library:
             raise CheckpointError(path, f"cannot be read ({error})") from error
 
     @cached_property
-    def _seen(self) -> dict[str, np.ndarray]:
+    def seen(self) -> Seen:
         path = self._path(SEEN)
         try:
-            return load_file(path)
+            return Seen(load_file(path))
         except Exception as error:  # safetensors raises its own type for every kind of damage
             raise CheckpointError(path, f"cannot be read ({error})") from error
 
@@ -108,21 +90,35 @@ class Library:
                 return [f"{c.code} ({c.name.lower()})" for c in hits[:5]]
         return difflib.get_close_matches(text.upper(), list(self.components), n=5, cutoff=0.5)
 
-    def molecule_training(self, mol: Chem.Mol) -> Training:
-        """``seen``: same connectivity as a training molecule; ``similar``: same Murcko scaffold."""
-        if _member(self._seen["molecules"], Chem.MolToInchiKey(mol).split("-")[0]):
-            return "seen"
-        scaffold = scaffold_smiles(mol)
-        return "similar" if scaffold and _member(self._seen["scaffolds"], scaffold) else "unseen"
+    def training(self, chains: Sequence[Chain]) -> Training:
+        """Whether an input, or a relative of it, was in training."""
+        return self.seen.chains(chains)
 
-    def protein_training(self, sequence: str) -> Training:
-        """By the share of its 8-residue fragments that occur in a training crop: over 80 % or 25 %."""
-        places = fragment_bits(sequence)
-        if len(places) == 0:
-            return "similar"  # too short to tell: every short stretch occurs somewhere
-        table = np.unpackbits(self._seen["fragments"])
-        share = float(table[places].mean())
-        return "seen" if share > SEEN_SHARE else "similar" if share > SIMILAR_SHARE else "unseen"
+    def profile(self, sequence: str) -> np.ndarray | None:
+        """(T, 20) uint8 of an example protein, as Graph.profile."""
+        packed = self.references["proteins"].get(sequence, {}).get("profile")
+        if packed is None:
+            return None
+        return np.frombuffer(base64.b64decode(packed), np.uint8).reshape(len(sequence), 20)
+
+    def reference(
+        self, chains: Sequence[Chain], atoms: Sequence[Mapping[str, Any]]
+    ) -> tuple[Tensor | None, str]:
+        """(N, 3) A of ``atoms`` and where they are from, if an experimental structure of all of them
+        ships; atoms are records of the start event."""
+        if len(chains) == 1 and chains[0].mol is not None:
+            xyz = self.molecule_reference(chains[0].mol)
+            if xyz is not None:
+                return xyz, "Chemical Component Dictionary, crystal conformer"
+        entry = self.references["proteins"].get(chains[0].sequence) if len(chains) == 1 else None
+        if entry is not None and len(atoms) == 4 * len(entry["xyz"]):
+            name = f"PDB {entry['entry'].replace('_', ', chain ')}"
+            return torch.tensor(entry["xyz"]).reshape(-1, 3), name
+        for entry in self.references.get("complexes", []):
+            xyz = _placed(entry, atoms)
+            if xyz is not None:
+                return xyz, entry["name"]
+        return None, ""
 
     def molecule_reference(self, mol: Chem.Mol) -> Tensor | None:
         """(N, 3) A in the atom order of ``mol``: the experimental conformer, if it is an example's."""
@@ -134,15 +130,21 @@ class Library:
             return None
         return torch.tensor(entry["xyz"], dtype=torch.float32)[list(match)]
 
-    def protein_reference(self, sequence: str) -> dict[str, Any] | None:
-        """{"entry", "xyz": (T, 4, 3) list, A} of an example protein."""
-        return self.references["proteins"].get(sequence)
+
+def _placed(entry: Mapping[str, Any], atoms: Sequence[Mapping[str, Any]]) -> Tensor | None:
+    """The stored coordinates in the order of ``atoms``, None unless every atom has one."""
+    if len(entry["atoms"]) != len(atoms):
+        return None
+    place = {name: k for k, name in enumerate(entry["atoms"])}
+    rows = [place.get(atom_key(atom)) for atom in atoms]
+    if None in rows:
+        return None
+    return torch.tensor(entry["xyz"], dtype=torch.float32)[torch.tensor(rows)]
 
 
-def _member(table: np.ndarray, text: str) -> bool:
-    value = np.uint64(molecule_hash(text))
-    place = int(np.searchsorted(table, value))
-    return place < len(table) and table[place] == value
+def atom_key(atom: Mapping[str, Any]) -> str:
+    """A polymer's atom or an ion by residue and name; chains are told apart by their id."""
+    return f"{atom['chain']} {atom['residue_index']} {atom['residue']} {atom['name']}"
 
 
 def reference_entry(smiles: str, source: Chem.Mol, xyz: np.ndarray) -> dict[str, Any]:

@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from models.alphafold3.geometry import align
+from models.alphafold3.trunk import DISTANCE_EDGES
 from models.diffusion.precond import loss_weight
 
 BOND_WEIGHT_CAP = 100.0
+HAND_MARGIN = 0.5
 
 
 def aligned_truth(denoised: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
@@ -21,13 +23,13 @@ def aligned_truth(denoised: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
 
 
 def denoising_loss(
-    denoised: Tensor, truth: Tensor, sigma: Tensor, sigma_data: Tensor, mask: Tensor
+    denoised: Tensor, truth: Tensor, sigma: Tensor, sigma_data: Tensor, weight: Tensor
 ) -> Tensor:
-    """lambda(sigma) x mean squared distance per coordinate. -> (R,)
+    """lambda(sigma) x weighted mean squared distance per coordinate. -> (R,)
 
-    denoised and (aligned) truth: (R, M, 3) A; sigma, sigma_data: (R,) A; mask: (R, M).
+    denoised and (aligned) truth: (R, M, 3) A; sigma, sigma_data: (R,) A; weight: (R, M), 0 where no
+    atom is.
     """
-    weight = mask.float()
     square = ((denoised - truth) ** 2).mean(-1) * weight
     mean = square.sum(-1) / weight.sum(-1).clamp_min(1)
     return loss_weight(sigma, sigma_data) * mean
@@ -55,3 +57,37 @@ def distance_loss(
     square = (distances(denoised) - distances(truth)) ** 2 * index_mask
     mean = square.sum((-1, -2)) / index_mask.sum((-1, -2)).clamp_min(1)
     return loss_weight(sigma, sigma_data).clamp_max(BOND_WEIGHT_CAP) * mean
+
+
+def hand_loss(denoised: Tensor, handed: Tensor, known: Tensor) -> Tensor:
+    """How far stereocentres are from their hand. -> scalar
+
+    The triple product of the unit vectors from a centre to three neighbours is 0.77 in a tetrahedron of
+    the right hand and -0.77 in its mirror image; below HAND_MARGIN its shortfall is squared. Unlike the
+    coordinates' loss this does not fade at high noise, where the side is taken: a centre with four heavy
+    neighbours cannot change it later. denoised: (R, M, 3), handed: (R, M, n, 3) slots, known: (R, M, n),
+    1 for the planes of stereocentres.
+    """
+    row, atom, plane = known.nonzero(as_tuple=True)
+    if len(row) == 0:
+        return denoised.sum() * 0.0
+    ways = denoised[row[:, None], handed[row, atom, plane]] - denoised[row, atom].unsqueeze(-2)
+    ways = torch.nn.functional.normalize(ways.float(), dim=-1, eps=1e-3)
+    a, b, c = ways.unbind(-2)
+    product = (a * torch.linalg.cross(b, c)).sum(-1)
+    return (HAND_MARGIN - product).clamp_min(0).square().mean()
+
+
+def distogram_loss(logits: Tensor, truth: Tensor, present: Tensor) -> Tensor:
+    """Cross-entropy of the binned distances between the tokens' representative atoms. -> scalar
+
+    logits: (B, T, T, bins); truth: (B, T, 3) A of those atoms, present: (B, T) which exist (AF3
+    supplement 4.4).
+    """
+    edges = torch.tensor(DISTANCE_EDGES, device=truth.device)
+    bins = torch.bucketize(torch.cdist(truth.float(), truth.float()), edges)
+    both = (present[:, :, None] & present[:, None, :]).float()
+    entropy = torch.nn.functional.cross_entropy(
+        logits.float().flatten(0, 2), bins.flatten(), reduction="none"
+    )
+    return (entropy * both.flatten()).sum() / both.sum().clamp_min(1)

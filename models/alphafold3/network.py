@@ -14,6 +14,7 @@ from models.alphafold3.diffusion_module import STYLES, StructureModel
 from models.alphafold3.features import arrays, collate
 from models.alphafold3.geometry import centre
 from models.alphafold3.graph import Graph
+from models.alphafold3.steering import FROM, steer
 from models.cached import content
 from models.diffusion.sampler import Request
 
@@ -42,11 +43,16 @@ class Structure:
 
 @dataclass(frozen=True)
 class Conditioned:
-    """What the trunk answers: the structure with its token input (T, d) and attention bias (h, T, T)."""
+    """What the trunk answers: the structure with its token input (T, d) and attention bias (h, T, T) for
+    the diffusion module, the single (T, single) and pair (T, T, pair) representations they come from, and
+    the distances between tokens that the distogram expects (T, T), A."""
 
     structure: Structure
     token_input: Tensor
     bias: Tensor
+    single: Tensor
+    pair: Tensor
+    expected: Tensor
 
 
 SHARED = 32  # tokens; sizes up to this, up to twice this and so on share a forward
@@ -81,11 +87,22 @@ class TrunkNetwork:
         slots = structures[0].graph.slots
         size = padded(max(s.graph.size for s in structures))
         features = collate([s.arrays for s in structures], slots, size)
-        token_input, bias = self.model.condition(features)
+        single, pair = self.model.trunk(features)
+        token_input, bias = self.model.condition(single, pair, features)
+        expected = self.model.distogram.expected(pair)
         answers = []
         for b, structure in enumerate(structures):
             t = structure.graph.size
-            answers.append(Conditioned(structure, token_input[b, :t], bias[b, :, :t, :t]))
+            answers.append(
+                Conditioned(
+                    structure,
+                    token_input[b, :t],
+                    bias[b, :, :t, :t],
+                    single[b, :t],
+                    pair[b, :t, :t],
+                    expected[b, :t, :t],
+                )
+            )
         return answers
 
 
@@ -97,6 +114,7 @@ class AtomsNetwork:
 
     name = "atoms"
     bf16 = True  # as it was trained; an instance may say False, to compare
+    steering = True  # see :mod:`models.alphafold3.steering`; an instance may say False, to compare
 
     def __init__(self, model: StructureModel, slots: int) -> None:
         self.model = model
@@ -140,6 +158,10 @@ class AtomsNetwork:
                 styles,
                 torch.full_like(sigma, self.sigma_data),
             )
+        if self.steering:
+            loud = (sigma > FROM * self.sigma_data).unflatten(0, (batch, copies))
+            rows = denoised.unflatten(0, (batch, copies))
+            denoised = steer(rows, features, loud).flatten(0, 1)
         # Training aligned the truth to the prediction, so only the shape of the answer means anything.
         rows = centre(denoised, mask).unflatten(0, (batch, copies))
         return [rows[b][:, s.atoms] for b, s in enumerate(structures)]

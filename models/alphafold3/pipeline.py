@@ -5,63 +5,37 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from rdkit import Chem
-from torch import Tensor
 
-from models.alphafold3.chemistry import stereo_matches
+from models.alphafold3 import confidence
 from models.alphafold3.diffusion_module import StructureModel
-from models.alphafold3.geometry import align, augment, lddt, rigid_fit, rmsd
+from models.alphafold3.examples import EXAMPLES
+from models.alphafold3.geometry import augment
 from models.alphafold3.inputs import Plan, parse
 from models.alphafold3.library import Library
 from models.alphafold3.network import AtomsNetwork, TrunkNetwork
-from models.alphafold3.polymer import CA, SLOTS
+from models.alphafold3.polymer import SLOTS
+from models.alphafold3.residues import FULL_SLOTS
 from models.alphafold3.trunk import ModelConfig
+from models.alphafold3.view import AtomsView, Prediction, described
 from models.cached import Cached
-from models.checkpoint import CHECKPOINTS, CheckpointError, fingerprint, load
+from models.checkpoint import CHECKPOINTS, CheckpointError, fingerprint
+from models.compact import load_compact
 from models.config import from_json
 from models.diffusion.sampler import SAMPLERS, Request, Run, run, sample
-from models.evaluation.settling import Trace, molecule_settling
-from models.pipeline import SAMPLER_BOUNDS, Frame, SampleSettings, ScheduleSpec, sample_generators
+from models.pipeline import SAMPLER_BOUNDS, SampleSettings, ScheduleSpec, sample_generators
 
 CHECKPOINT = "alphafold3.safetensors"
 PLANS_KEPT = 64  # a large one takes half a megabyte
-EXAMPLES: tuple[tuple[str, Mapping[str, Any]], ...] = (
-    ("Peptide Gly-Trp-Lys", {"protein": "GWK"}),
-    ("Caffeine", {"ccd": "CFF"}),
-    ("Aspirin", {"smiles": "CC(=O)Oc1ccccc1C(=O)O"}),
-    ("ATP", {"ccd": "ATP"}),
-    ("L-alanine", {"smiles": "C[C@H](N)C(=O)O"}),
-    ("D-alanine", {"smiles": "C[C@@H](N)C(=O)O"}),
-    ("Imatinib", {"ccd": "STI"}),
-    ("Testosterone", {"ccd": "TES"}),
-    ("Penicillin G", {"ccd": "PNN"}),
-    ("Trp-cage (backbone)", {"protein": "GDAYAQWLADGGPSSGRPPPSG"}),
-    ("Villin headpiece", {"protein": "LSDEDFKAVFGMTRSAFANLPLWLQQHLKKEKGLF"}),
-    (
-        "Homeodomain",
-        {"protein": "KRPRTAFSSEQLARLKREFNENRYLTERRRQQLSSELGLNEAQIKIWFKNKRAKIK"},
-    ),
-    (
-        "Protein A domain",
-        {"protein": "ADNKFNKEQQNAFYEILHLPNLTEEQRNGFIQSLKDDPSVSKEILAEAKKLNDAQAPK"},
-    ),
-    ("New in 2024+ (A1BA7)", {"ccd": "A1BA7"}),
-    (
-        "AlphaFold 3 JSON",
-        {"sequences": [{"ligand": {"id": "L", "ccdCodes": ["ATP"]}}]},
-    ),
-)
 
 
 def load_model(path: Path) -> StructureModel:
     """The trained model, ready to answer. Raises CheckpointError."""
-    state, header = load(path)
+    state, header = load_compact(path)
     try:
         model = StructureModel(from_json(ModelConfig, header["config"]))
         model.load_state_dict(state)
@@ -70,89 +44,9 @@ def load_model(path: Path) -> StructureModel:
     return model.eval().requires_grad_(False)
 
 
-class AtomsView:
-    """Frames as float32 (N, 3) A. Every frame is laid onto the one before, so the molecule does not
-    tumble with the sampler's random rotations; the noisy state moves along with its estimate."""
-
-    def __init__(self, plan: Plan, settings: SampleSettings) -> None:
-        self.plan = plan
-        self.samples = settings.samples
-        self.traces: list[Trace] = []
-        self._last: Tensor | None = None  # (S, N, 3) the previous frame's estimate as shown
-
-    def _array(self, x: Tensor) -> np.ndarray:
-        array = x.float().cpu().numpy()
-        return array[0] if self.samples == 1 else array
-
-    def frame(self, request: Request, denoised: Tensor) -> Frame:
-        net, sigma = request.net, float(request.sigma[0])
-        x = request.x.float()
-        x = x - x.mean(-2, keepdim=True)
-        shown = denoised
-        if self._last is not None:
-            everything = torch.ones(denoised.shape[:-1], dtype=torch.bool)
-            rotation, shift = rigid_fit(denoised, self._last, everything)
-            turn = rotation.transpose(-1, -2)
-            shown, x = denoised @ turn + shift, x @ turn + shift
-        self._last = shown
-        self.traces.append(
-            Trace(net.name, request.step, sigma / net.sigma_data, shown[0].cpu().numpy())
-        )
-        return Frame(
-            stage=net.name,
-            step=request.step,
-            steps=request.steps,
-            sigma=sigma,
-            sigma_data=net.sigma_data,
-            x=self._array(x),
-            denoised=self._array(shown),
-        )
-
-    def done(self, result: Tensor) -> dict[str, Any]:
-        """``sample``, ``settling``, ``scores`` of the first sample, and ``reference`` (N, 3) laid onto
-        it where an experimental structure is known."""
-        final = result.float()
-        if self._last is not None:
-            final = align(final, self._last, torch.ones(final.shape[:-1], dtype=torch.bool))
-        bonds = np.array(self.plan.bonds, np.int64).reshape(-1, 3)[:, :2]
-        first = final[0]
-        out: dict[str, Any] = {
-            "sample": self._array(final),
-            "settling": molecule_settling(self.traces, first.cpu().numpy(), bonds),
-            "scores": scores(self.plan, first),
-        }
-        if self.plan.reference is not None:
-            everything = torch.ones(len(first), dtype=torch.bool)
-            out["reference"] = align(self.plan.reference, first, everything).numpy()
-            out["reference_name"] = self.plan.reference_name
-        return out
-
-
-def scores(plan: Plan, xyz: Tensor) -> dict[str, Any]:
-    """What can be told about one sample (N, 3) without other programs.
-
-    stereo: whether the hands read off the coordinates are those of the input (molecules with
-    stereochemistry only); rmsd_to_reference in A and lddt, against the experimental structure: all
-    atoms, for backbones over CA.
-    """
-    out: dict[str, Any] = {}
-    if len(plan.chains) == 1 and plan.chains[0].mol is not None:
-        mol = plan.chains[0].mol
-        if any(mark in Chem.MolToSmiles(mol) for mark in "@/\\"):
-            out["stereo"] = stereo_matches(mol, xyz.numpy())
-    if plan.reference is not None:
-        chosen = torch.arange(len(xyz))
-        if plan.slots == SLOTS:
-            chosen = chosen[CA::SLOTS]
-        a, b = xyz[chosen], plan.reference[chosen]
-        everything = torch.ones(len(chosen), dtype=torch.bool)
-        out["rmsd_to_reference"] = round(float(rmsd(a, b, everything)), 3)
-        out["lddt"] = round(float(lddt(a, b, everything)), 3)
-    return out
-
-
 class AlphaFold3:
-    """Construction loads the checkpoint and the library. Raises CheckpointError."""
+    """Construction loads the checkpoints and the library. Raises CheckpointError. Without a confidence
+    head of the same weights runs have no pLDDT, and ``start`` says so."""
 
     id = "alphafold3"
     title = "A tiny AlphaFold 3"
@@ -163,6 +57,16 @@ class AlphaFold3:
         noise_scale=1.003,
         step_scale=1.5,
     )
+    # The sampler as published (supplement, algorithm 18): its churn stops at 1 A where sigma_data is 16 A.
+    presets: Mapping[str, SampleSettings] = {
+        "published": replace(
+            defaults,
+            steps=200,
+            schedule=ScheduleSpec("af3"),
+            gamma_0=0.8,
+            gamma_min=round(ModelConfig().sigma_data_atoms / 16, 3),
+        )
+    }
     bounds: Mapping[str, tuple[float, float]] = {
         **SAMPLER_BOUNDS,
         "steps": (1, 200),
@@ -173,7 +77,6 @@ class AlphaFold3:
         "gamma_min": (0, 100),
     }
     samplers = SAMPLERS
-    examples = tuple({"label": label, "input": dict(given)} for label, given in EXAMPLES)
 
     def __init__(self, folder: Path = CHECKPOINTS) -> None:
         path = folder / CHECKPOINT
@@ -181,12 +84,30 @@ class AlphaFold3:
         self.library = Library()
         self.checkpoints: Mapping[str, str] = {CHECKPOINT: fingerprint(path)}
         self.trunk = Cached(TrunkNetwork(self.model), lambda request: request.cond.digest)
-        self.atoms = {slots: AtomsNetwork(self.model, slots) for slots in (1, SLOTS)}
+        self.atoms = {slots: AtomsNetwork(self.model, slots) for slots in (1, SLOTS, FULL_SLOTS)}
+        self.confidence: confidence.ConfidenceNetwork | None = None
+        self._notes: tuple[str, ...] = ()
+        own = folder / confidence.CHECKPOINT
+        try:
+            head = confidence.load_head(own, fingerprint(path))
+        except confidence.NoConfidence as error:
+            self._notes = (str(error),)
+        else:
+            self.confidence = confidence.ConfidenceNetwork(self.model, head)
+            self.checkpoints = {**self.checkpoints, own.name: fingerprint(own)}
         self._read = lru_cache(PLANS_KEPT)(self._parse)
 
     @property
     def caches(self) -> tuple[Cached, ...]:
         return (self.trunk,)
+
+    @cached_property
+    def examples(self) -> tuple[Mapping[str, Any], ...]:
+        """label, input, line (one sentence about it), group, and training: seen, similar or unseen."""
+        return tuple(
+            {**vars(example), "training": self.parse(example.input).training}
+            for example in EXAMPLES
+        )
 
     def parse(self, input: Mapping[str, Any]) -> Plan:
         """Reading takes milliseconds and a class asks for the same few molecules, so the plans of the
@@ -210,47 +131,36 @@ class AlphaFold3:
                     "unit": "Å",
                 }
             ],
-            "notes": list(plan.notes),
-            "title": plan.title,
-            "atoms": plan.atoms,
-            "bonds": plan.bonds,
-            "chains": [
-                {
-                    "id": chain.name,
-                    "kind": chain.kind,
-                    "title": chain.title,
-                    "sequence": chain.sequence,
-                }
-                for chain in plan.chains
-            ],
-            "heavy_atoms": len(plan.atoms),
-            "training": plan.training,
-            "reference": plan.reference_name or None,
+            "notes": [*plan.notes, *self._notes],
+            **described(plan),
         }
 
-    def run(self, plan: Plan, settings: SampleSettings) -> Run[Tensor]:
+    def run(self, plan: Plan, settings: SampleSettings) -> Run[Prediction]:
         generators = sample_generators(settings.seed, settings.samples)
         empty = torch.zeros(1)
         conditioned = yield Request(self.trunk, empty, empty, plan.structure, frame=False)
         net = self.atoms[plan.slots]
-        return (
-            yield from sample(
-                net,
-                (len(plan.structure.atoms), 3),
-                settings.build_schedule(net.sigma_data),
-                generators,
-                cond=conditioned,
-                sampler=settings.sampler,
-                noise_scale=settings.noise_scale,
-                step_scale=settings.step_scale,
-                augment=augment,
-            )
+        xyz = yield from sample(
+            net,
+            (len(plan.structure.atoms), 3),
+            settings.build_schedule(net.sigma_data),
+            generators,
+            cond=conditioned,
+            sampler=settings.sampler,
+            noise_scale=settings.noise_scale,
+            step_scale=settings.step_scale,
+            augment=augment,
         )
+        plddt = None
+        if self.confidence is not None:
+            nothing = torch.zeros(len(xyz))  # one row per sample, no noise
+            plddt = yield Request(self.confidence, xyz, nothing, conditioned, frame=False)
+        return Prediction(xyz, plddt, conditioned.expected)
 
     def view(self, plan: Plan, settings: SampleSettings) -> AtomsView:
         return AtomsView(plan, settings)
 
     def warm_up(self) -> None:
-        self.library.components  # noqa: B018 - decompressing takes a moment
+        self.examples  # noqa: B018 - reading them takes a moment
         for given in ({"ccd": "CFF"}, {"protein": "A" * 40}):
             run(self.run(self.parse(given), replace(self.defaults, steps=2)))

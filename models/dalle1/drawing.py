@@ -69,7 +69,7 @@ def draw(
     captions = [ids, ()] if guided else [ids]
     answer = yield Request(
         net,
-        codes,
+        codes.clone(),
         torch.zeros(len(captions)),
         cond={"ids": captions, "summary": summary.expand(len(captions), -1)},
         step=0,

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.checkpoint import CHECKPOINTS, CheckpointError
+from models.compact import load_compact, save_compact
 from models.config import from_json
-from models.dalle2.compact import load_compact, save_compact
 from models.dalle2.unet import ChannelNorm, channels_last
 
 CHECKPOINT = CHECKPOINTS / "dalle1-tokenizer.safetensors"

@@ -17,12 +17,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models import curves
 from models.checkpoint import CHECKPOINTS, fingerprint
+from models.compact import save_compact
 from models.dalle1 import tokenizer
 from models.dalle1.stock import Batch, batches, build_tokens, load_stock
 from models.dalle1.transformer import CHECKPOINT, TokenTransformer, TransformerConfig
-from models.dalle2 import clip, curves, text
-from models.dalle2.compact import save_compact
+from models.dalle2 import clip, text
 from models.dalle2.data import STILL, Jitter, Scenes, Sprites, load_scenes, load_sprites
 from models.dalle2.stage import Options, autocast, command, pausing
 from models.dalle2.unet import channels_last

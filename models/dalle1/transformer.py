@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.checkpoint import CHECKPOINTS, CheckpointError
+from models.compact import load_compact
 from models.config import from_json
-from models.dalle2.compact import load_compact
 
 CHECKPOINT = CHECKPOINTS / "dalle1-transformer.safetensors"
 TEXT_DROP = 0.1  # share of training pictures without their caption (Ho & Salimans 2022)

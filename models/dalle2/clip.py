@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.checkpoint import CHECKPOINTS
+from models.compact import load_compact
 from models.config import from_json
-from models.dalle2.compact import load_compact
 
 CHECKPOINT = CHECKPOINTS / "dalle2-clip.safetensors"
 SENTENCE_DIM = 384

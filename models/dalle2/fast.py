@@ -62,49 +62,66 @@ def cache_folder() -> Path:
 class Compiled(nn.Module):
     """Called like the network it was made from; compiled at its first call, with that call's shapes.
 
-    threads: of one forward; weights: what identifies the network's weights. Not for several threads at
+    threads: those it is prepared for; ``use_threads`` says how many the next forwards take, at first the
+    first of them; weights: what identifies the network's weights. Not for several threads at
     once, as the networks of one engine are not. Answers are those of bf16 arithmetic where the
     processor has it, else of float32.
     """
 
-    def __init__(self, network: nn.Module, threads: int, weights: str) -> None:
+    def __init__(self, network: nn.Module, threads: Sequence[int], weights: str) -> None:
         super().__init__()
         self._network = (network,)  # in a tuple: not a submodule of this one
-        self._threads, self._weights = threads, weights
+        self._prepared, self._weights = tuple(threads), weights
+        self._threads = self._prepared[0]
         self._names = list(inspect.signature(network.forward).parameters)
-        self._request: Any = None
+        self._model: Any = None
+        self._requests: dict[int, Any] = {}  # by threads
 
     @property
     def original(self) -> nn.Module:
         """The network it was made from."""
         return self._network[0]
 
+    def use_threads(self, threads: int) -> None:
+        """Of the next forwards; another number than those it is prepared for changes nothing."""
+        if threads in self._prepared:
+            self._threads = threads
+
     def forward(self, *given: Tensor, **named: Tensor) -> Tensor:
-        first = self._request is None
+        first = self._model is None
         if first:  # an input that is left out now is always left out
             self._names = [*self._names[: len(given)], *(n for n in self._names if n in named)]
         inputs = [*given, *(named[name] for name in self._names[len(given) :])]
         if first:
-            self._request = self._compile(inputs)
+            self._model = self._read(inputs)
+            self._requests = {threads: self._compile(threads) for threads in self._prepared}
         arrays = [x.detach().contiguous().numpy() for x in inputs]
-        return torch.from_numpy(self._request.infer(arrays, share_inputs=True)[0])
+        request = self._requests[self._threads]
+        return torch.from_numpy(request.infer(arrays, share_inputs=True)[0])
 
-    def _compile(self, inputs: Sequence[Tensor]) -> Any:
-        core = load_openvino().Core()
+    def _read(self, inputs: Sequence[Tensor]) -> Any:
+        """The converted network, from the cache folder or made now."""
         kept = cache_folder() / self._key() / "network.xml"
         try:
-            model = core.read_model(kept)
+            return load_openvino().Core().read_model(kept)
         except RuntimeError:  # not there, or not readable
             model = self._convert(inputs)
             _keep(model, kept)
-        compiled = core.compile_model(
-            model,
-            "CPU",
-            {
-                "PERFORMANCE_HINT": "LATENCY",
-                "INFERENCE_PRECISION_HINT": precision(),
-                "INFERENCE_NUM_THREADS": self._threads,
-            },
+            return model
+
+    def _compile(self, threads: int) -> Any:
+        compiled = (
+            load_openvino()
+            .Core()
+            .compile_model(
+                self._model,
+                "CPU",
+                {
+                    "PERFORMANCE_HINT": "LATENCY",
+                    "INFERENCE_PRECISION_HINT": precision(),
+                    "INFERENCE_NUM_THREADS": threads,
+                },
+            )
         )
         return compiled.create_infer_request()
 

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.checkpoint import CheckpointError, fingerprint
+from models.compact import load_compact
 from models.config import from_json
-from models.dalle2.compact import load_compact
 from models.dalle2.fast import Compiled
 from models.dalle2.unet import channels_last
 from models.diffusion.precond import Precond
@@ -57,11 +57,16 @@ class StageNetwork(ABC):
         """The raw network within its preconditioning, called ``(x, sigma, **cond)``."""
         return Precond(cls.network_class(config), config.sigma_data)
 
-    def compile(self, threads: int) -> None:
-        """From now on forwards run in OpenVINO, which must be installed."""
+    def compile(self, *threads: int) -> None:
+        """From now on forwards run in OpenVINO, which must be installed; see :class:`Compiled`."""
         self.uncompile()
         network = self.denoiser.get_submodule("network")
         self.denoiser.network = Compiled(network, threads, self.weights)
+
+    def use_threads(self, threads: int) -> None:
+        """Of the next forwards, where they run in OpenVINO; torch knows the threads of its caller."""
+        if isinstance(self.denoiser.network, Compiled):
+            self.denoiser.network.use_threads(threads)
 
     def uncompile(self) -> None:
         """From now on forwards run in torch again."""

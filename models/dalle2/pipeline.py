@@ -99,11 +99,12 @@ class Dalle2:
         self.checkpoints: Mapping[str, str] = {path.name: fingerprint(path) for path in paths}
         self.backend = "torch bf16"
 
-    def use_openvino(self, threads: int) -> None:
-        """From now on the diffusion networks run in OpenVINO, `threads` to a forward; it must be
+    def use_openvino(self, *threads: int) -> None:
+        """From now on the diffusion networks run in OpenVINO, prepared for each of these numbers of
+        threads to a forward, the first of which counts until a network is told otherwise; it must be
         installed."""
         for net in (self.prior, self.decoder, *self.upsamplers):
-            net.compile(threads)
+            net.compile(*threads)
         self.backend = f"{fast.version()} {fast.precision()}"
 
     def use_torch(self) -> None:

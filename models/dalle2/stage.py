@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models import curves
 from models.checkpoint import CHECKPOINTS
-from models.dalle2 import curves
-from models.dalle2.compact import load_compact, save_compact
+from models.compact import load_compact, save_compact
 from models.diffusion.training import TrainConfig, fit
 
 

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.checkpoint import CHECKPOINTS, CheckpointError
+from models.compact import load_compact
 from models.config import from_json
-from models.dalle2.compact import load_compact
 
 CHECKPOINT = CHECKPOINTS / "dalle2-text.safetensors"
 TABLE = CHECKPOINTS / "dalle2-words.txt"  # row i of the table is the word on line i

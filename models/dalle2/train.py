@@ -17,7 +17,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from models.dalle2 import bank, clip, curves, text
+from models import curves
+from models.checkpoint import CHECKPOINTS
+from models.dalle2 import bank, clip, text
 from models.dalle2.stage import Options, command
 from models.dalle2.train_diffusion import (
     train_decoder,
@@ -27,6 +29,8 @@ from models.dalle2.train_diffusion import (
 from models.dalle2.train_towers import train_classifier, train_clip, train_text
 from models.dalle2.train_upsamplers import train_upsampler
 from models.dalle2.upsampler import UPSAMPLERS
+
+CURVES = CHECKPOINTS / "dalle2-curves.json"
 
 
 def build_bank(options: Options) -> None:
@@ -54,7 +58,7 @@ def train_all(options: Options) -> None:
     for name, share in {**shares, "classifier": 0.3}.items():
         print(f"dalle2: {name}")
         STAGES[name](replace(options, seconds=max(1.0, share * options.seconds)))
-        curves.write(options.out, name, options.place(curves.CURVES))
+        curves.write(options.out, name, options.place(CURVES))
 
 
 STAGES: dict[str, Callable[[Options], None]] = {
@@ -72,7 +76,7 @@ STAGES: dict[str, Callable[[Options], None]] = {
 
 def main(argv: list[str]) -> None:
     """The `train dalle2` command."""
-    command(argv, "dalle2", __doc__, STAGES, 3000.0, curves.CURVES, warm=True)
+    command(argv, "dalle2", __doc__, STAGES, 3000.0, CURVES, warm=True)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.compact import load_compact
 from models.dalle2 import bank, decoder, prior
-from models.dalle2.compact import load_compact
 from models.dalle2.stage import Options, autocast, fit_stage, warm_start
 from models.dalle2.unet import channels_last
 from models.diffusion.precond import Precond

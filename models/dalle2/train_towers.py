@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models.compact import load_compact, save_compact
 from models.dalle2 import clip, text
 from models.dalle2.captions import BACKGROUNDS, PLAIN
 from models.dalle2.clip import Clip, ClipConfig, contrastive_loss, recall
-from models.dalle2.compact import load_compact, save_compact
 from models.dalle2.data import (
     STILL,
     STRONG,

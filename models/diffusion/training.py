@@ -154,7 +154,7 @@ def fit(
     bar = _Bar(config, progress)
     module.train()
     last_save = spent
-    sums: dict[str, float] = {}
+    sums: dict[str, tuple[float, int]] = {}
     while step < config.max_steps and spent < config.max_seconds:
         tick = time.perf_counter()
         done = max(step / config.max_steps, spent / config.max_seconds)
@@ -170,10 +170,11 @@ def fit(
         ema.update(module, step)
         step += 1
         spent += time.perf_counter() - tick
-        for key, value in losses.items():
-            sums[key] = sums.get(key, 0.0) + float(value.detach())
+        for key, value in losses.items():  # a batch of one kind need not have the keys of another
+            total, count = sums.get(key, (0.0, 0))
+            sums[key] = total + float(value.detach()), count + 1
         if step % config.log_every == 0:
-            means = {key: value / config.log_every for key, value in sums.items()}
+            means = {key: total / count for key, (total, count) in sums.items()}
             _log(out, {"step": step, "seconds": round(spent, 1), **means})
             bar.show(step, spent, means["loss"])
             sums = {}

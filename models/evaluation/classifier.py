@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.checkpoint import CHECKPOINTS
+from models.compact import load_compact
 from models.config import from_json
 from models.dalle2.captions import BACKGROUNDS, COLOURS
-from models.dalle2.compact import load_compact
 from models.dalle2.data import IMAGE_SIZE, Jitter, Sprites, compose
 
 CHECKPOINT = CHECKPOINTS / "dalle2-classifier.safetensors"

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from alphafold3.structures import graph_of, random_model
+from alphafold3.structures import TINY, graph_of, random_model
+from models.alphafold3.diffusion_module import StructureModel
 from models.alphafold3.features import arrays, collate
 from models.alphafold3.network import AtomsNetwork, Structure, TrunkNetwork, padded
 from models.alphafold3.polymer import SLOTS, backbone_graph, residue_ids
@@ -56,6 +57,19 @@ def test_the_trunk_answers_alike_alone_and_together(model):
             (alone,) = trunk.answer([request])
             assert torch.allclose(answer.token_input, alone.token_input, atol=1e-4)
             assert torch.allclose(answer.bias, alone.bias, atol=1e-4)
+            assert torch.allclose(answer.pair, alone.pair, atol=1e-4)
+            assert torch.allclose(answer.expected, alone.expected, atol=1e-3)
+            assert torch.allclose(answer.expected, answer.expected.T, atol=1e-4)
+
+
+def test_recycling_changes_the_answer_and_only_the_last_pass_has_a_gradient(model):
+    features = collate([arrays(graph_of(MOLECULES[1]))], slots=1)
+    once, again = model.trunk(features, recycles=0)[1], model.trunk(features, recycles=1)[1]
+    assert (once - again).abs().max() > 1e-3
+    fresh = StructureModel(TINY)
+    _, pair = fresh.trunk(features, recycles=3)
+    pair.square().sum().backward()  # three passes kept would need four times the memory
+    assert fresh.trunk.again_pair.weight.grad is not None
 
 
 def test_padding_changes_nothing(model):
@@ -72,7 +86,7 @@ def test_padding_changes_nothing(model):
             state,
             sigma,
             features,
-            model.condition(features),
+            model.condition(*model.trunk(features), features),
             torch.tensor([0]),
             torch.tensor([2.2]),
         )

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from models.compact import save_compact
 from models.dalle2 import bank
 from models.dalle2.captions import BACKGROUNDS, COLOURS
 from models.dalle2.clip import Clip, ClipConfig
-from models.dalle2.compact import save_compact
 from models.dalle2.distill import draw_scenes, encode_new
 from models.dalle2.layout import INDEX
 from models.dalle2.stage import Options, warm_start

@@ -40,7 +40,7 @@ def test_answers_agree_for_every_batch(kind) -> None:
     """Against float32, OpenVINO may be off by as much as torch's own bf16, within a factor of two."""
     plain, exact, compiled = kind.load(), kind.load(), kind.load()
     exact.bf16 = False
-    compiled.compile(threads=2)
+    compiled.compile(2)
     for rows, tokens in ((1, 4), (3, 7), (2, 4)):
         asked = [[ask(net, rows, tokens)] for net in (plain, exact, compiled)]
         with torch.inference_mode():
@@ -56,7 +56,7 @@ def test_answers_agree_for_every_batch(kind) -> None:
 def test_a_converted_network_is_kept_and_read_again(monkeypatch) -> None:
     kind = UPSAMPLERS[0]
     first = kind.load()
-    first.compile(threads=1)
+    first.compile(1)
     with torch.inference_mode():
         one = first.answer([ask(first, 1)])[0]
 
@@ -65,7 +65,7 @@ def test_a_converted_network_is_kept_and_read_again(monkeypatch) -> None:
 
     monkeypatch.setattr(fast.Compiled, "_convert", never)
     second = kind.load()
-    second.compile(threads=1)
+    second.compile(1)
     with torch.inference_mode():
         assert torch.equal(second.answer([ask(second, 1)])[0], one)
 
@@ -89,7 +89,7 @@ def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path, monkeypatch) -
     blocked.write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
     net = UPSAMPLERS[0].load()
-    net.compile(threads=1)
+    net.compile(1)
     with torch.inference_mode():
         assert torch.isfinite(net.answer([ask(net, 1)])[0]).all()
 

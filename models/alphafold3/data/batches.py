@@ -1,35 +1,51 @@
-"""Training batches: same-size molecules or protein crops, endlessly, in an order a seed decides."""
+"""Training batches of molecules, protein crops or all-atom structures, endlessly, in an order a seed
+decides."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from models.alphafold3.data.store import Molecules, restore
-from models.alphafold3.diffusion_module import STYLES, IdealDistances, atom_classes
-from models.alphafold3.features import Features, arrays, collate
+from models.alphafold3.data.structures import Structures
+from models.alphafold3.diffusion_module import STYLES
+from models.alphafold3.features import PAIR_COLUMNS, Features, arrays, collate
 from models.alphafold3.graph import ELEMENTS, TOKEN_COLUMNS
 from models.alphafold3.polymer import SLOTS, backbone_graph
+from models.alphafold3.residues import FULL_SLOTS
 
 PROFILE_DROP = 0.5  # a typed sequence has no profile, so half of the time training has none either
 
 
 @dataclass(frozen=True)
 class Batch:
-    """features of B structures, their coordinates (B, M, 3) A and conformer styles (B,)."""
+    """features of B structures, their coordinates (B, M, 3) A, conformer styles (B,) and what each atom
+    counts in the loss (B, M). copies: noisy copies of each that share a trunk pass."""
 
     features: Features
     truth: Tensor
     style: Tensor
+    weight: Tensor
+    copies: int
 
     def to(self, device: str) -> Batch:
-        return Batch(self.features.to(device), self.truth.to(device), self.style.to(device))
+        truth, style, weight = (part.to(device) for part in (self.truth, self.style, self.weight))
+        return Batch(self.features.to(device), truth, style, weight, self.copies)
+
+
+class Batches(Protocol):
+    """One class of structures, drawn from ``data``."""
+
+    data: Any
+
+    def draw(self, rng: np.random.Generator) -> Batch: ...
 
 
 class Proteins:
@@ -67,8 +83,22 @@ def has_quaternary_centre(data: Molecules) -> np.ndarray:
     return np.add.reduceat(centre, np.append(0, np.cumsum(data["atom_counts"])[:-1])) > 0
 
 
+def mirrored(item: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The features of the mirror image of a molecule: every hand swapped."""
+    out = dict(item)
+    out["handed"] = item["handed"][..., [0, 2, 1]]
+    column = list(TOKEN_COLUMNS).index("chirality")
+    out["tokens"] = item["tokens"].copy()
+    out["tokens"][:, column] = np.array([0, 2, 1], np.uint8)[item["tokens"][:, column]]
+    column = list(PAIR_COLUMNS).index("handed")
+    out["pair"] = item["pair"].copy()
+    out["pair"][..., column] = np.array([0, 2, 1], np.uint8)[item["pair"][..., column]]
+    return out
+
+
 class MoleculeBatches:
-    """Molecules of one size per batch, so that nothing is padded.
+    """Molecules of one size per batch, so that nothing is padded. Every other one is mirrored, features
+    and coordinates, which are then those of its enantiomer: each hand is seen equally often everywhere.
 
     ``rows``: molecules x copies x atoms aimed at. Sizes are drawn by how many molecules have them,
     large ones less often: a molecule of n atoms counts as min(1, small / n). One with a stereocentre of
@@ -112,8 +142,14 @@ class MoleculeBatches:
             both = [self.data["has_crystal"][index], self.data["has_ideal"][index]]
             styles.append(int(rng.integers(2)) if all(both) else int(np.argmax(both)))
         truth = [self.data.conformer(i, STYLES[s]) for i, s in zip(chosen, styles, strict=True)]
-        features = collate([self.item(int(i)) for i in chosen], slots=1)
-        return Batch(features, torch.from_numpy(np.stack(truth)), torch.tensor(styles))
+        items = [self.item(int(i)) for i in chosen]
+        for k in np.flatnonzero(rng.random(count) < 0.5):
+            items[k], truth[k] = mirrored(items[k]), -truth[k]
+        features = collate(items, slots=1)
+        weight = features.atom_mask.float()
+        return Batch(
+            features, torch.from_numpy(np.stack(truth)), torch.tensor(styles), weight, self.copies
+        )
 
 
 @lru_cache(maxsize=128)
@@ -154,59 +190,79 @@ class ProteinBatches:
             if rng.random() >= PROFILE_DROP:
                 items[-1]["profile"] = self.data["profile"][cut]
             truth.append(restore(self.data["backbone"][cut]).reshape(-1, 3))
+        features = collate(items, slots=SLOTS)
         style = torch.zeros(len(chosen), dtype=torch.long)
-        return Batch(collate(items, slots=SLOTS), torch.from_numpy(np.stack(truth)), style)
+        weight = features.atom_mask.float()
+        return Batch(features, torch.from_numpy(np.stack(truth)), style, weight, self.copies)
+
+
+class StructureBatches:
+    """Nucleic acids, ions and ligands in their surroundings, protein-DNA contacts, modified residues.
+
+    A batch holds structures of one class (drawn by ``CLASS_SHARES``) whose sizes differ by less than
+    ``STEP`` tokens. Duplexes are cut to random shorter ones. The atoms of ligands and ions count
+    ``LIGAND_WEIGHT`` times: few, they are what such an example is about (AF3's own weight is 10).
+    """
+
+    CLASS_SHARES: Mapping[str, float] = {
+        "dna": 0.2,
+        "rna": 0.25,
+        "ion": 0.15,
+        "pocket": 0.2,
+        "protein_dna": 0.1,
+        "modified": 0.1,
+    }
+    STEP = 6  # tokens
+    LIGAND_WEIGHT = 5.0
+
+    def __init__(self, data: Structures, copies: int, rows: int) -> None:
+        self.data, self.copies, self.rows = data, copies, rows
+        train = data["split"] == "train"
+        self.members = {
+            name: np.flatnonzero(train & (data["class"] == name)) for name in self.CLASS_SHARES
+        }
+        self.members = {name: members for name, members in self.members.items() if len(members)}
+        shares = np.array([self.CLASS_SHARES[name] for name in self.members])
+        self.shares = shares / shares.sum()
+        self._cache: dict[int, dict[str, np.ndarray]] = {}
+
+    def _example(
+        self, index: int, rng: np.random.Generator
+    ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+        """-> features, coordinates (M, 3), which atoms belong to a ligand or ion (M,)"""
+        if self.data["class"][index] == "dna":
+            graph, xyz = self.data.window(index, rng)
+            return arrays(graph), xyz, np.zeros(len(xyz), bool)
+        if index not in self._cache:
+            self._cache[index] = arrays(self.data.graph(index))
+        return self._cache[index], self.data.coordinates(index), self.data.ligand(index)
+
+    def draw(self, rng: np.random.Generator) -> Batch:
+        members = self.members[str(rng.choice(list(self.members), p=self.shares))]
+        weight = self.data["weight"][members]
+        chosen = rng.choice(members, min(len(members), 48), p=weight / weight.sum())
+        examples = [self._example(int(i), rng) for i in chosen]
+        first = len(examples[0][0]["tokens"])
+        near = [e for e in examples if 0 <= first - len(e[0]["tokens"]) < self.STEP]
+        near = near[: max(2, round(self.rows / (self.copies * first)))]
+        features = collate([item for item, _, _ in near], FULL_SLOTS)
+        atoms = features.atom_mask.shape[1]
+        truth = torch.zeros(len(near), atoms, 3)
+        counts = features.atom_mask.float()
+        for b, (_, xyz, ligand) in enumerate(near):
+            truth[b, : len(xyz)] = torch.from_numpy(xyz)
+            counts[b, : len(xyz)] *= torch.from_numpy(np.where(ligand, self.LIGAND_WEIGHT, 1.0))
+        style = torch.zeros(len(near), dtype=torch.long)
+        return Batch(features, truth, style, counts, self.copies)
 
 
 def endless(
-    molecules: MoleculeBatches,
-    proteins: ProteinBatches | None,
-    protein_share: float,
-    seed: tuple[int, ...],
-) -> Iterator[Batch]:
-    """Molecule and protein batches mixed at random."""
+    sources: Mapping[str, Batches], shares: Mapping[str, float], seed: tuple[int, ...]
+) -> Iterator[tuple[str, Batch]]:
+    """Batches of all classes mixed at random, with the name of the class each is of."""
     rng = np.random.default_rng(seed)
+    names = list(sources)
+    weight = np.array([shares[name] for name in names])
     while True:
-        if proteins is not None and rng.random() < protein_share:
-            yield proteins.draw(rng)
-        else:
-            yield molecules.draw(rng)
-
-
-def ideal_distances(
-    molecules: Molecules, proteins: Proteins | None, sample: int = 2000, seed: int = 0
-) -> tuple[Tensor, Tensor]:
-    """Mean bonded and 1-3 distances by pairs of atom classes over a sample of the training set.
-
-    -> two (classes, classes) tables in A for ``IdealDistances``; pairs that do not occur keep its
-    defaults.
-    """
-    tables = IdealDistances()
-    rng = np.random.default_rng(seed)
-    train = np.flatnonzero((molecules["split"] == "train") & molecules["has_crystal"])
-    chosen = rng.choice(train, min(sample, len(train)), replace=False)
-    items = [(arrays(molecules.graph(k)), 1, molecules.conformer(k, "crystal")) for k in chosen]
-    if proteins is not None:
-        crops = np.flatnonzero(proteins["split"] == "train")
-        for k in rng.choice(crops, min(200, len(crops)), replace=False):
-            residues = proteins["residues"][proteins.span(int(k))]
-            items.append(
-                (backbone_arrays(residues), SLOTS, proteins.backbone(int(k)).reshape(-1, 3))
-            )
-    names = (("near", tables.bonds), ("second", tables.angles))
-    sums = {name: torch.zeros(2, *table.shape, dtype=torch.float64) for name, table in names}
-    for item, slots, xyz in items:
-        features = collate([item], slots)
-        own, place = atom_classes(features)[0], torch.from_numpy(xyz)
-        for name, total in sums.items():
-            index = getattr(features, name)[0]
-            used = getattr(features, f"{name}_mask")[0] > 0
-            distance = (place[index] - place[:, None]).norm(dim=-1)[used].double()
-            pair = (own[:, None].expand_as(index)[used], own[index][used])
-            total[0].index_put_(pair, distance, accumulate=True)
-            total[1].index_put_(pair, torch.ones_like(distance), accumulate=True)
-    out = []
-    for name, table in names:
-        mean = sums[name][0] / sums[name][1].clamp_min(1)
-        out.append(torch.where(sums[name][1] > 0, mean.float(), table))
-    return out[0], out[1]
+        name = str(rng.choice(names, p=weight / weight.sum()))
+        yield name, sources[name].draw(rng)

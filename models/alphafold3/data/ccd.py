@@ -37,6 +37,7 @@ class Component:
     bonds: list[tuple[int, int, str]]
     crystal: np.ndarray
     ideal: np.ndarray
+    names: tuple[str, ...] = ()  # of the heavy atoms
 
 
 def _columns(category: Any, names: tuple[str, ...]) -> list[np.ndarray]:
@@ -109,6 +110,7 @@ def read_components() -> list[Component]:
                 bonds=bonds,
                 crystal=crystal[heavy],
                 ideal=ideal[heavy],
+                names=tuple(str(atom_id[i]) for i in heavy),
             )
         )
     return components

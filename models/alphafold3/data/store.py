@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.alphafold3.graph import Graph
+from models.alphafold3.graph import NO_INDEX, Graph
 
 STEP = (
     0.002  # A per unit of the stored int16 coordinates: +- 65 A, finer than any crystal structure
@@ -74,7 +74,7 @@ class Molecules:
             handed=self.arrays["handed"][atoms],
             cis_trans=self.arrays["cis_trans"][self._cis_trans[index] : self._cis_trans[index + 1]],
             chain=np.zeros(count, np.uint8),
-            residue_index=np.zeros(count, np.int16),
+            residue_index=np.full(count, NO_INDEX, np.int16),
         )
 
     def conformer(self, index: int, style: str) -> np.ndarray:

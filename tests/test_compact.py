@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from models.checkpoint import CheckpointError
-from models.dalle2.compact import load_compact, save_compact
+from models.compact import load_compact, save_compact
 
 
 @dataclass(frozen=True)
