@@ -234,7 +234,8 @@ async def cancel_run(id: str, services: Has) -> None:
     },
 )
 async def export(id: str, format: str, request: Request, services: Has) -> Response:
-    """The finished run as a file: json, csv, png, gif, mp4, cif or sdf. Settings and versions inside."""
+    """The finished run as a file: json, csv, png, gif, mp4, cif, pdb or sdf. Settings and versions are
+    inside."""
     run = find_run(services, id)
     accepted = exports.formats(run) if run.closed else tuple(exports.FORMATS)
     if format not in accepted:

@@ -20,12 +20,15 @@ _ROLES = (
     ("ceiling", re.compile(r"ceiling|float32|training_drawings|\boriginal$")),
     (
         "baseline",
-        re.compile(r"chance|etkdg|floor|baseline|mean_embedding|text_embedding|independent|real_"),
+        re.compile(
+            r"chance|etkdg|ETKDG|floor|baseline|mean_embedding|text_embedding|independent|real_"
+        ),
     ),
 )
 _SHARES = re.compile(
     r"top_?\d|recall|share|colour|background|posebusters$|posebusters_and|stereo$|^all$|^(pixels|clip"
-    r"|either)$|by_layout|^(size|position|count)$|usage|clip_order"
+    r"|either)$|by_layout|^(size|position|count)$|usage|clip_order|posebusters_full$|precision|chance"
+    r"|_broken$|_clashing$|right_handed$"
 )
 
 

@@ -25,9 +25,22 @@ TITLES = {
     "novelty": "Distance to the training drawings",
     "precision": "Half precision against full",
     "speed": "Speed",
+    "classes": "All classes of structures",
     "molecules": "Molecules that it never saw",
-    "named": "Well-known molecules",
+    "against_etkdg": "Against ETKDG, molecule by molecule",
+    "component_classes": "Sugars, residues, nucleotides",
     "proteins": "Proteins that it never saw",
+    "distogram": "What the trunk knows of distances",
+    "twins": "Beside each other",
+    "against_alphafold3": "AlphaFold 2 minus AlphaFold 3, crop by crop",
+    "cost": "What an answer costs",
+    "structures": "Nucleic acids, ions, pockets",
+    "confidence": "Does it know when it is right?",
+    "samplers": "Samplers",
+    "ablation": "What a reference conformer would add",
+    "named": "Well-known molecules",
+    "posebusters_failures": "Why samples were not valid",
+    "data": "Splits",
     "failures": "Failures",
 }
 
@@ -37,8 +50,8 @@ NOTES = {
         "better than its own ceiling: what it reaches on real drawings that it never saw."
     ),
     "dalle2.prior": (
-        "The same captions, decoder and seeds with three sources of the image embedding: the prior, "
-        "its one-step estimate of the mean, and the caption's own text embedding."
+        "The same captions, decoder and seeds with three sources of the image embedding: the "
+        "prior, its one-step estimate of the mean, and the caption's own text embedding."
     ),
     "combinations": (
         "Concept, colour and background as they never stood together in training, judged by code. "
@@ -50,13 +63,16 @@ NOTES = {
     "guidance": "Recognisability against variety. The default is chosen from this curve.",
     "novelty": "Beside the same distances of real drawings that were not trained on.",
     "beside_dalle2": (
-        "The same captions, seeds, judge and machine. Where the older way wins, it stands here as well."
+        "The same captions, seeds, judge and machine. Where the older way wins, it stands here as "
+        "well."
     ),
     "upsamplers": (
-        "Real unseen drawings made small and enlarged again, beside bicubic enlarging. Crispness is "
-        "the share of fine detail that comes back."
+        "Real unseen drawings made small and enlarged again, beside bicubic enlarging. Crispness "
+        "is the share of fine detail that comes back."
     ),
-    "tokenizer": "Pictures turned into codes and back: the ceiling of whatever is drawn with these codes.",
+    "tokenizer": (
+        "Pictures turned into codes and back: the ceiling of whatever is drawn with these codes."
+    ),
     "copying": (
         "A near-copy is nearer to some training drawing than 95 of 100 real drawings that another "
         "artist made; 5 % is therefore what independent drawing gives."
@@ -64,14 +80,88 @@ NOTES = {
     "precision": "The same captions and seeds, drawn as served and with every number in 32 bits.",
     "molecules": (
         "Entries of 2024 and later, unlike everything earlier. Beside them ETKDGv3, the usual "
-        "conformer program, on the same molecules."
+        "conformer program, on the same molecules. Nothing is relaxed, filtered or drawn again. "
+        "Steering: at high noise each estimate is pushed towards the hands that the input names; "
+        "the network alone, without it, stands beside."
     ),
     "named": "Ten samples each.",
-    "proteins": (
-        "Backbones of up to 64 residues. The floor is the score of a wrong fold of the same length: "
-        "this model is hardly above it, it does not fold proteins."
+    "classes": (
+        "One model, one row per class. The baseline of components is ETKDG on the same molecules, "
+        "of proteins an unrelated chain of the same length. RMSD is after the best rigid fit, the "
+        "mean over samples. The share of training steps says how often a class is drawn by default."
     ),
-    "failures": "Captions whose thing the classifier ranked lowest, worst first.",
+    "against_etkdg": (
+        "The same molecules, both told the same stereochemistry. The difference is this model's "
+        "RMSD to the crystal minus ETKDG's: negative where this model is nearer. In brackets of "
+        "low and high lies the mean with 95 % certainty, by resampling the molecules."
+    ),
+    "component_classes": (
+        "By class of the Chemical Component Dictionary. The strict pool holds almost only small "
+        "molecules: every new sugar looks like an old one. The other classes are filled up with "
+        "later components of a connectivity that was not in training."
+    ),
+    "proteins": (
+        "Backbones of 64 residues, the mean over five samples and the best of them. The floor is "
+        "what an unrelated crop of the same length reaches. TM-score compares residue with "
+        "residue; aligned, it may shift the chains against each other first."
+    ),
+    "distogram": (
+        "Of the 32 pairs per protein that the trunk believes to be nearest, at least six residues "
+        "apart: how many really are within 8 Å. Chance is the share of such pairs among all."
+    ),
+    "twins": (
+        "The same trunk, crops and inputs; AlphaFold 2 has one answer, AlphaFold 3 draws five "
+        "samples. Spread is the mean RMSD between the answers to one question. A peptide bond counts "
+        "as broken when it is off by more than 0.17 Å; a helix has to turn to the right."
+    ),
+    "against_alphafold3": (
+        "Positive where AlphaFold 2 is better. Between low and high lies the mean with 95 % "
+        "certainty, by resampling the crops."
+    ),
+    "cost": (
+        "Parameters beside the trunk, which both ask once per chain and the server remembers; one "
+        "answer, alone, on this machine."
+    ),
+    "structures": (
+        "Held out by group: nothing of the same entry, protein cluster or motif was in training."
+    ),
+    "confidence": (
+        "Predicted lDDT of the model's own samples on held-out structures, beside what they "
+        "really have. First is the sample of five that the ranking puts first, random the mean of "
+        "the five."
+    ),
+    "samplers": (
+        "On molecules of 2023, which no other table reports. Heun asks the network twice a step, "
+        "so it takes half the steps."
+    ),
+    "ablation": (
+        "AlphaFold 3 is also given one conformer of each molecule that RDKit made. Two small "
+        "networks of this model's code, the same start, batches and steps; one was told the "
+        "distances in such a conformer. Scored on molecules of 2023."
+    ),
+    "posebusters_failures": (
+        "Number of samples by the check that failed; (full) is the energy check's run."
+    ),
+    "data": (
+        "How many structures each split holds. Components are split by year, the others by groups."
+    ),
+    "dalle2.failures": "Captions whose thing the classifier ranked lowest, worst first.",
+    "alphafold3.failures": (
+        "Invalid samples first, then wrong hands, then those furthest from the crystal."
+    ),
+}
+
+# Captions of the sheets in static/cards, by card and name.
+CAPTIONS = {
+    "contact": "Free prompts, four samples each, none left out.",
+    "failures": "Failures: captions whose thing the classifier ranked lowest, worst first.",
+    "alphafold3.contact": (
+        "Finished examples of every class, one sample each, none left out; where an experiment is "
+        "known, it lies beneath in grey."
+    ),
+    "alphafold3.failures": (
+        "The worst of the evaluation, each with its reason; the crystal's answer in grey."
+    ),
 }
 
 WORDS = {
@@ -133,6 +223,7 @@ WORDS = {
     "float32": "float32",
     "largest_pixel_rms": "largest pixel distance",
     "twofold": "this model",
+    "network_alone": "the network alone, without steering",
     "etkdg_v3": "ETKDGv3",
     "posebusters": "PoseBusters",
     "posebusters_and_stereo": "PoseBusters and stereo",
@@ -147,6 +238,94 @@ WORDS = {
     "lddt_ca_floor": "floor",
     "rmsd_ca_A": "RMSD of C-alpha",
     "peptide_bond_A": "peptide bond",
+    "training_share": "share of training steps",
+    "structures": "structures",
+    "rmsd_A": "RMSD",
+    "baseline_rmsd_A": "baseline's RMSD",
+    "lddt": "lDDT",
+    "baseline_lddt": "baseline's lDDT",
+    "small_molecules": "small molecules",
+    "modified_residues": "modified residues",
+    "proteins_sequence_only": "proteins, sequence only",
+    "proteins_with_profile": "proteins, with profile",
+    "dna": "DNA",
+    "rna": "RNA",
+    "ion": "ion shells",
+    "pocket": "ligand pockets",
+    "protein_dna": "protein and DNA",
+    "modified": "modified chains",
+    "dna_6bp": "DNA duplexes of 6 base pairs",
+    "rna_hairpins": "RNA hairpins",
+    "rna_other": "other RNA motifs",
+    "ion_shells": "ions in their shells",
+    "pockets": "ligands in their pockets",
+    "best_rmsd_A": "RMSD, best of 5",
+    "best_lddt": "lDDT, best of 5",
+    "token_lddt": "lDDT of tokens",
+    "best_token_lddt": "lDDT of tokens, best of 5",
+    "baseline_token_lddt": "another crop's",
+    "ligand_rmsd_A": "ligand as placed, RMSD",
+    "best_ligand_rmsd_A": "ligand as placed, best of 5",
+    "ligand_own_rmsd_A": "ligand's own shape, RMSD",
+    "best_ligand_own_rmsd_A": "ligand's own shape, best of 5",
+    "baseline_ligand_rmsd_A": "turned at random, RMSD",
+    "distance_error_A": "ion distance error",
+    "best_distance_error_A": "ion distance error, best of 5",
+    "baseline_distance_error_A": "mean distance's error",
+    "interface_lddt": "lDDT across the contact",
+    "best_interface_lddt": "lDDT across, best of 5",
+    "baseline_interface_lddt": "turned at random, lDDT across",
+    "modified_own_rmsd_A": "modified residue's shape, RMSD",
+    "best_modified_own_rmsd_A": "its shape, best of 5",
+    "best_of_1": "one sample each",
+    "mean_of_samples": "mean over samples",
+    "best_of_samples": "best of the samples",
+    "difference_A": "difference",
+    "low_A": "low",
+    "high_A": "high",
+    "model_nearer_share": "this model nearer",
+    "etkdg_nearer_share": "ETKDG nearer",
+    "posebusters_full": "PoseBusters with energy",
+    "rmsd_mean_A": "RMSD, mean over samples",
+    "rmsd_best_of_5_A": "RMSD, best of 5",
+    "rmsd_best_of_3_A": "RMSD, best of 3",
+    "diversity_A": "between samples",
+    "of_the_strict_pool": "of the strict pool",
+    "not_embedded_by_etkdg": "not embedded by ETKDG",
+    "network_calls": "network calls",
+    "seconds_per_molecule": "time per molecule",
+    "default": "as shown (default)",
+    "default_without_long_steps": "default, step scale 1",
+    "published": "AlphaFold 3's, 200 steps",
+    "published_in_as_many_steps": "AlphaFold 3's, 40 steps",
+    "euler": "Euler",
+    "heun": "Heun",
+    "sequence_only": "sequence only",
+    "with_profile": "with profile",
+    "mostly_helix": "mostly helix",
+    "mostly_strand": "mostly strand",
+    "tm_score": "TM-score",
+    "tm_score_floor": "TM-score, floor",
+    "tm_align": "TM-score, aligned",
+    "tm_align_floor": "TM-score, aligned, floor",
+    "best_lddt_ca": "lDDT, best of 5",
+    "best_tm_score": "TM-score, best of 5",
+    "precision_top_half": "precision",
+    "without": "without",
+    "with_reference_conformer": "with a reference conformer",
+    "with_minus_without": "with minus without",
+    "with_nearer_share": "with: nearer",
+    "without_nearer_share": "without: nearer",
+    "alphafold2_ahead_share": "AlphaFold 2 ahead",
+    "spread_A": "spread",
+    "peptide_bonds_broken": "broken peptide bonds",
+    "residues_clashing": "residues that clash",
+    "helix_turns_right_handed": "right-handed turns of helices",
+    "seconds_after_the_trunk": "time after the trunk, s",
+    "structure_module": "structure module",
+    "alphafold2": "AlphaFold 2",
+    "alphafold3": "AlphaFold 3",
+    "plddt": "pLDDT",
     "not_embedded": "not embedded",
     "nearest_vendors": "nearest style",
     "judged_at_px": "judged at pixels",

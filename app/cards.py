@@ -13,8 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from app.card_tables import Section, sections
-from app.card_words import HOW
+from app.card_tables import Section, sections, words
+from app.card_words import CAPTIONS, HOW
 from models.checkpoint import CHECKPOINTS, TABLES
 
 POINTS = 200  # of a training curve, at most
@@ -67,8 +67,18 @@ CARDS = {
             "Molecules to shapes: a trunk reads which atoms are bonded, and diffusion moves all "
             "atoms from noise to their places.",
             "python -m models data molecules\npython -m models data proteins\n"
-            "python -m models train alphafold3",
-            "python -m models evaluate molecules",
+            "python -m models data structures\npython -m models train alphafold3\n"
+            "python -m models train confidence",
+            "python -m models evaluate alphafold3",
+        ),
+        About(
+            "alphafold2",
+            "A tiny AlphaFold 2",
+            "Protein chains to backbones the older way: the trunk of AlphaFold 3 reads the sequence, and "
+            "a structure module turns and shifts one rigid frame per residue, the same answer every time.",
+            "python -m models data proteins\npython -m models train alphafold3\n"
+            "python -m models train alphafold2",
+            "python -m models evaluate alphafold2",
         ),
         About(
             "dye",
@@ -95,12 +105,13 @@ class File:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A picture of many samples: where it lies, how large it is, what it shows."""
+    """A picture of many samples: where it lies, how large it is, its name and caption."""
 
     source: str
     width: int
     height: int
     key: str
+    caption: str
 
 
 @dataclass
@@ -113,6 +124,7 @@ class Card:
     sheets: list[Sheet]
     curves: dict[str, dict[str, list[float]]]
     guidance: list[dict[str, float]]
+    calibration: dict[str, list[dict[str, float]]]
 
     @property
     def parameters(self) -> int:
@@ -130,6 +142,7 @@ class Card:
             "bytes": self.size,
             "curves": self.curves,
             "guidance": self.guidance,
+            "calibration": self.calibration,
         }
 
 
@@ -151,6 +164,7 @@ def card(id: str, sheets: Path, checkpoints: Path = CHECKPOINTS, tables: Path = 
         sheets=_sheets(id, sheets),
         curves=_curves(_json(checkpoints / f"{id}-curves.json")),
         guidance=_guidance(metrics),
+        calibration=_calibration(metrics),
     )
 
 
@@ -267,6 +281,18 @@ def _guidance(metrics: Mapping[str, Any]) -> list[dict[str, float]]:
     return [dict(p) for p in kept] if scales == sorted(set(scales)) else []
 
 
+def _calibration(metrics: Mapping[str, Any]) -> dict[str, list[dict[str, float]]]:
+    """Per class the bins of predicted confidence: from, to, atoms, plddt (mean predicted), lddt (mean
+    true), all in 0..100."""
+    found = metrics.get("confidence")
+    out = {}
+    for name, part in found.items() if isinstance(found, Mapping) else ():
+        bins = part.get("calibration", {}).get("bins") if isinstance(part, Mapping) else None
+        if isinstance(bins, list):
+            out[words(name)] = [dict(b) for b in bins if {"plddt", "lddt", "atoms"} <= set(b)]
+    return {name: bins for name, bins in out.items() if bins}
+
+
 def _sheets(id: str, folder: Path) -> list[Sheet]:
     from PIL import Image
 
@@ -275,5 +301,8 @@ def _sheets(id: str, folder: Path) -> list[Sheet]:
         with Image.open(path) as picture:
             width, height = picture.size
         source = f"/static/cards/{path.name}?{os.stat(path).st_mtime_ns // 10**9}"
-        found.append(Sheet(source, width, height, path.stem.removeprefix(f"{id}-")))
+        key = path.stem.removeprefix(f"{id}-")
+        said = CAPTIONS.get(f"{id}.{key}") or CAPTIONS.get(key)
+        caption = said or f"{key.replace('-', ' ').capitalize()}."
+        found.append(Sheet(source, width, height, key, caption))
     return found

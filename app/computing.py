@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from app.engine import Job
+from app.jobs import Job
 
 
 class Computing(Protocol):

@@ -1,32 +1,36 @@
-"""The engine: one thread that answers the requests of many visitors' generators, batched.
+"""The engine: it answers the requests of many visitors' generators, batched.
 
-A run is a generator that yields ``Request(net, x, sigma, cond)`` and is sent the answer. Every tick the
-engine picks the run whose turn it is (:mod:`app.turns`), takes along every other run whose request can
-share the same forward, computes it, sends the answers back and collects the next requests. Runs join and
-leave between ticks, each row sits at its own noise level, and nobody waits for somebody else's run to
+A run is a generator that yields ``Request(net, x, sigma, cond)`` and is sent the answer. The engine
+picks the run whose turn it is (:mod:`app.turns`), takes along every other run whose request can share
+the same forward, computes it, sends the answers back and collects the next requests. Runs join and
+leave between forwards, each row sits at its own noise level, and nobody waits for somebody else's run to
 end: continuous batching, as language-model servers do it, for diffusion.
 
-The engine knows no model, no picture and no web server. It talks to a :class:`Client` per run, always
-from its own thread.
+It has one or more lanes, threads that each compute one forward at a time; two lanes never compute the
+same network at once. Whichever lane is free does what is to be done next.
+
+The engine knows no model, no picture and no web server. It talks to a :class:`app.jobs.Client` per run,
+always from its own threads.
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 
+from app.jobs import Client, Job
 from app.turns import Turns
 from models.diffusion.sampler import Network, Request
-from models.diffusion.sampler import Run as RunGenerator
+
+__all__ = ["Client", "Engine", "Full", "Job", "Limits", "Observer"]
 
 log = logging.getLogger(__name__)
 
@@ -41,29 +45,8 @@ class Full(Exception):
         self.closing = closing
 
 
-class Client(Protocol):
-    """Who a run is computed for. All calls come from the engine's thread; the last one is exactly one
-    of ``finished``, ``failed`` and ``cancelled``. An exception in ``answered`` or ``finished`` fails
-    the run, and only this run."""
-
-    def waiting(self, place: int, seconds: float) -> None:
-        """There is no room yet: ``place`` counts from 1, ``seconds`` is the expected wait. Called
-        again whenever the place changes, before ``started``."""
-        ...
-
-    def started(self) -> None: ...
-
-    def answered(self, request: Request, answer: Any) -> None: ...
-
-    def finished(self, result: Any) -> None: ...
-
-    def failed(self, error: Exception) -> None: ...
-
-    def cancelled(self, reason: str) -> None: ...
-
-
 class Observer(Protocol):
-    """Told about the engine's own work, for metrics."""
+    """Told about the engine's own work, for metrics, from any lane."""
 
     def forward(self, net: str, requests: int, rows: int, seconds: float) -> None: ...
 
@@ -99,43 +82,34 @@ class Limits:
     forward_s: float = 0.25
 
 
-_numbers = itertools.count()
+@dataclass
+class Turn:
+    """What a lane does next: runs that begin, runs that end, runs whose clients are to be told
+    something, or runs that are answered by one forward. The lane holds the runs meanwhile."""
 
-
-@dataclass(eq=False)
-class Job:
-    """One run inside the engine. ``forward_s`` is the time of the forwards that answered it,
-    ``outside_s`` the time of its own sampler steps and pictures; the rest it spent waiting."""
-
-    generator: RunGenerator[Any]
-    client: Client
-    rows: int
-    request: Request | None = None
-    stopped: str | None = None  # why it shall not go on
-    forward_s: float = 0.0
-    outside_s: float = 0.0
-    # what app.turns looks at
-    number: int = field(default_factory=lambda: next(_numbers))
-    key: Hashable = None
-    answers: int = 0
-    shown: bool = False
-    served: float = 0.0
+    begin: list[Job] = field(default_factory=list)
+    end: list[Job] = field(default_factory=list)
+    tell: list[Job] = field(default_factory=list)
+    answer: list[Job] = field(default_factory=list)
+    net: Network | None = None  # of the forward
+    threads: int | None = None  # for it, of a network that can be told
 
     @property
-    def asked(self) -> int:
-        """Rows of the pending request; a stage may ask for several per sample."""
-        return 0 if self.request is None else len(self.request.sigma)
+    def held(self) -> list[Job]:
+        return [*self.begin, *self.end, *self.answer]
 
 
 class Engine:
-    """See the module docstring. ``submit`` and ``cancel`` may be called from any thread. ``clock``
-    gives seconds that only ever rise (never the time of day, which may be set)."""
+    """See the module docstring. ``submit`` and ``cancel`` may be called from any thread. ``threads`` are
+    those of all forwards together; a lane computes with its share of them. ``clock`` gives seconds that
+    only ever rise (never the time of day, which may be set)."""
 
     def __init__(
         self,
         limits: Limits | None = None,
         observer: Observer | None = None,
         threads: int | None = None,
+        lanes: int = 1,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.limits = limits or Limits()
@@ -145,11 +119,19 @@ class Engine:
         self._turns = Turns(self.limits.batch_rows, self.limits.forward_s)
         self._changed = threading.Condition()
         self._waiting: deque[Job] = deque()
+        self._told: list[Job] = []  # the queue as its members know it
         self._live: list[Job] = []
+        self._new: list[Job] = []  # of the live ones: have not begun
+        self._untold: deque[Job] = deque()  # left to a lane that has nothing to compute
+        self._computing: set[int] = set()  # ids of the networks under way
+        self._idle = 0  # lanes that wait for something to do
         self._closing = False
         self._end_interval = 0.5  # moving average of busy seconds between the ends of two runs
         self._busy_since_end = 0.0
-        self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
+        self._lanes = [
+            threading.Thread(target=self._lane, name=f"engine-{k}", daemon=True)
+            for k in range(lanes)
+        ]
 
     @property
     def live(self) -> int:
@@ -161,7 +143,7 @@ class Engine:
 
     @property
     def alive(self) -> bool:
-        return self._thread.is_alive()
+        return all(lane.is_alive() for lane in self._lanes)
 
     def wait_s(self, place: int) -> float:
         """Expected seconds until the run at this place of the queue begins."""
@@ -173,62 +155,84 @@ class Engine:
         return max(1, min(60, math.ceil(self.wait_s(max(2, self.waiting // 2)))))
 
     def start(self) -> None:
-        self._thread.start()
+        for lane in self._lanes:
+            lane.start()
 
     def stop(self) -> None:
-        """Cancels every run and returns when the thread has ended, at the latest after the forward
-        that is under way."""
+        """Cancels every run and returns when the lanes have ended, at the latest after the forwards
+        that are under way."""
         with self._changed:
             self._closing = True
-            self._changed.notify()
-        if self._thread.ident is not None:
-            self._thread.join()
+            self._changed.notify_all()
+        for lane in self._lanes:
+            if lane.ident is not None:
+                lane.join()
 
     def submit(self, job: Job) -> None:
-        """Admits a run; it joins the others at the next tick that has room for it, first come first
+        """Admits a run; it joins the others at the next forward that has room for it, first come first
         served. Raises Full when ``limits.runs`` are admitted already or the engine is closing."""
         with self._changed:
             admitted = len(self._live) + len(self._waiting)
             if self._closing or admitted >= self.limits.runs:
                 raise Full(self.retry_after, self._closing)
             self._waiting.append(job)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def cancel(self, job: Job, reason: str) -> None:
         """Stops a run: it is in no forward after the one under way. A run that has ended stays so."""
         with self._changed:
-            job.stopped = job.stopped or reason
-            self._changed.notify()
+            if not job.ended:
+                job.stopped = job.stopped or reason
+            self._changed.notify_all()
 
-    # -- the engine's thread ---------------------------------------------------------------------
+    # -- a lane: what to do next -----------------------------------------------------------------
 
-    def _loop(self) -> None:
-        if self._threads is not None:
-            torch.set_num_threads(self._threads)
-        told: list[Job] = []  # the queue as its members know it
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._live or self._waiting or self._closing)
-                if self._closing:
-                    for job in [*self._live, *self._waiting]:
-                        job.stopped = job.stopped or "the server is shutting down"
-                joining = self._admit()
-                waiting = list(self._waiting)
-            if waiting != told:
-                told = waiting
-                self._tell_places(waiting)
+    def _lane(self) -> None:
+        if self._share is not None:
+            torch.set_num_threads(self._share)
+        while (turn := self._next()) is not None:
+            start = self._clock()
+            forward_s = 0.0
             try:
-                self._tick(joining)
+                forward_s = self._take(turn)
             except Exception as error:  # a fault of ours, not of one run: whose it was is not known
-                log.exception("a tick failed, its runs with it")
-                for job in list(self._live):
-                    self._end_failed(job, error)
-            if self._closing and not self._live and not self._waiting:
-                return
+                log.exception("a turn failed, its runs with it")
+                for job in turn.held:
+                    if not job.ended:
+                        self._end(job, "failed", error)
+            self._release(turn)
+            seconds = self._clock() - start
+            self._observer.tick(seconds, forward_s)
+            with self._changed:
+                self._busy_since_end += seconds / len(self._lanes)
 
-    def _admit(self) -> list[Job]:
-        """Moves waiting runs to the live ones as far as there are rows; cancelled ones always move, so
-        that the tick can end them."""
+    @property
+    def _share(self) -> int | None:
+        """Threads of a forward while other lanes compute too."""
+        return None if self._threads is None else max(1, self._threads // len(self._lanes))
+
+    def _next(self) -> Turn | None:
+        """Waits for something to do; None when the engine has closed."""
+        with self._changed:
+            self._idle += 1
+            try:
+                while True:
+                    if self._closing:
+                        for job in [*self._live, *self._waiting]:
+                            job.stopped = job.stopped or "the server is shutting down"
+                    self._admit()
+                    turn = self._choose()
+                    if turn is not None:
+                        return turn
+                    if self._closing and not self._live and not self._waiting:
+                        return None
+                    self._changed.wait()
+            finally:
+                self._idle -= 1
+
+    def _admit(self) -> None:
+        """Moves waiting runs to the live ones as far as there are rows, and tells the others their
+        places; cancelled ones always move, so that a lane can end them."""
         joining = [job for job in self._waiting if job.stopped is not None]
         waiting = deque(job for job in self._waiting if job.stopped is None)
         rows = sum(job.rows for job in self._live)
@@ -237,54 +241,116 @@ class Engine:
             joining.append(waiting.popleft())
         self._waiting = waiting
         self._live.extend(joining)
-        return joining
+        self._new.extend(joining)
+        told = list(waiting)
+        if told != self._told:
+            self._told = told
+            for place, job in enumerate(told, 1):
+                try:
+                    job.client.waiting(place, self.wait_s(place))
+                except Exception:
+                    log.exception("a client could not be told its place")
 
-    def _tell_places(self, waiting: Sequence[Job]) -> None:
-        for place, job in enumerate(waiting, 1):
-            try:
-                job.client.waiting(place, self.wait_s(place))
-            except Exception:
-                log.exception("a client could not be told its place")
+    def _choose(self) -> Turn | None:
+        """Small things first: runs begin and end before the next forward is put together."""
+        end = [job for job in self._live if job.stopping and not job.held]
+        begin = [job for job in self._new if not job.stopping]
+        if begin or end or self._untold:
+            turn = Turn(begin=begin, end=end, tell=list(self._untold))
+            self._new.clear()
+            self._untold.clear()
+        else:
+            pending = [
+                job for job in self._live if job.ready and id(_net(job)) not in self._computing
+            ]
+            if not pending:
+                return None
+            turn = Turn(answer=self._turns.pick(pending))
+            turn.net = net = _net(turn.answer[0])
+            others = (job for job in self._live if job.request is not None)
+            alone = not self._computing and all(_net(job) is net for job in others)
+            turn.threads = self._threads if alone else self._share
+            self._computing.add(id(net))
+        for job in turn.held:
+            job.held = True
+        return turn
 
-    def _tick(self, joining: Sequence[Job]) -> None:
-        """Begins the runs that joined, computes one forward, ends the runs that were cancelled."""
-        start = self._clock()
-        for job in joining:
-            if job.stopped is None:
-                self._begin(job)
-        for job in [job for job in self._live if job.stopped is not None]:
-            self._end_cancelled(job)
-        pending = [job for job in self._live if job.request is not None]
-        forward_s = self._answer(self._turns.pick(pending)) if pending else 0.0
-        seconds = self._clock() - start
-        self._busy_since_end += seconds
-        self._observer.tick(seconds, forward_s)
+    def _release(self, turn: Turn) -> None:
+        """Lets go of a turn's runs, all at once, so that they can share the next forward too. What is
+        to be told is left to another lane if that has nothing to compute."""
+        with self._changed:
+            self._free(turn)
+            for job in turn.held:
+                job.held = False
+            left = self._idle > 0 and bool(turn.answer)
+            if left:
+                self._untold.extend(turn.held)
+            self._changed.notify_all()
+        if not left:
+            for job in turn.held:
+                job.tell()
 
-    def _answer(self, jobs: list[Job]) -> float:
-        """One forward for all of ``jobs``; -> its seconds. If it fails, each is tried alone, so that
-        one visitor's impossible input does not end the runs of the others."""
+    def _free(self, turn: Turn) -> None:
+        """Another lane may compute the turn's network from now on."""
+        if turn.net is not None:
+            self._computing.discard(id(turn.net))
+            turn.net = None
+            self._changed.notify_all()
+
+    # -- a lane: doing it ------------------------------------------------------------------------
+
+    def _take(self, turn: Turn) -> float:
+        """-> seconds of the forward."""
+        for job in turn.tell:
+            job.tell()
+        for job in turn.begin:
+            self._begin(job)
+        for job in turn.end:
+            if job.error is not None:
+                self._end(job, "failed", job.error)
+            else:
+                self._end(job, "cancelled", job.stopped)
+        if turn.net is None:
+            return 0.0
+        answered, seconds = self._answers(turn.net, turn.answer, turn.threads)
+        with self._changed:
+            self._free(turn)
+        for job, request, answer in answered:
+            job.forward_s += seconds
+            if not job.stopping:
+                job.answers += 1
+                job.shown = job.shown or request.frame
+                job.answered(request, answer)
+                self._send(job, answer)
+        return seconds
+
+    def _answers(
+        self, net: Network, jobs: list[Job], threads: int | None
+    ) -> tuple[list[tuple[Job, Request, Any]], float]:
+        """One forward for all of ``jobs`` -> who was answered what, and its seconds. If it fails, each is
+        tried alone, so that one visitor's impossible input does not end the runs of the others."""
         requests = [job.request for job in jobs if job.request is not None]
-        net = requests[0].net
         start = self._clock()
         try:
-            answers = self._forward(net, requests)
+            answers = self._forward(net, requests, threads)
         except Exception as error:
             if len(jobs) > 1:
                 log.warning("a batch of %d for %s failed, trying each alone", len(jobs), net.name)
-                return sum(self._answer([job]) for job in jobs)
-            self._end_failed(jobs[0], error)
-            return self._clock() - start
+                alone = [self._answers(net, [job], threads) for job in jobs]
+                return [one for found, _ in alone for one in found], sum(s for _, s in alone)
+            self._end(jobs[0], "failed", error)
+            return [], self._clock() - start
         seconds = self._clock() - start
         self._observe(net, requests, seconds)
-        self._turns.charge(jobs, seconds)
-        for job, request, answer in zip(jobs, requests, answers, strict=True):
-            job.forward_s += seconds
-            if job.stopped is None:
-                self._advance(job, request, answer)
-        return seconds
+        with self._changed:
+            self._turns.charge(jobs, seconds)
+        return list(zip(jobs, requests, answers, strict=True)), seconds
 
     @staticmethod
-    def _forward(net: Network, requests: Sequence[Request]) -> list[Any]:
+    def _forward(net: Network, requests: Sequence[Request], threads: int | None) -> list[Any]:
+        use_threads = getattr(net, "use_threads", None)  # only some can be told
+        if use_threads is not None and threads is not None:
+            use_threads(threads)
         with torch.inference_mode():
             answers = net.answer(requests)
         if len(answers) != len(requests):
@@ -302,75 +368,43 @@ class Engine:
 
     def _begin(self, job: Job) -> None:
         """Runs a generator up to its first request."""
-        self._turns.join(job)
+        with self._changed:
+            self._turns.join(job)
         try:
             job.client.started()
         except Exception as error:
-            self._end_failed(job, error)
+            self._end(job, "failed", error)
             return
         self._send(job, None)
 
-    def _advance(self, job: Job, request: Request, answer: Any) -> None:
-        """Hands one answer to the client and to the generator, which asks for the next or ends."""
-        start = self._clock()
-        job.answers += 1
-        job.shown = job.shown or request.frame
-        try:
-            job.client.answered(request, answer)
-        except Exception as error:
-            self._end_failed(job, error)
-            return
-        finally:
-            job.outside_s += self._clock() - start
-        self._send(job, answer)
-
     def _send(self, job: Job, answer: Any) -> None:
+        """Hands one answer to the generator, which asks for the next or ends."""
         start = self._clock()
         try:
             request = job.generator.send(answer)
             job.key = (id(request.net), request.net.bucket(request))
             job.request = request
         except StopIteration as stop:
-            job.outside_s += self._clock() - start
-            self._end_finished(job, stop.value)
+            self._end(job, "finished", stop.value)
         except Exception as error:
-            self._end_failed(job, error)
-        else:
-            job.outside_s += self._clock() - start
+            self._end(job, "failed", error)
+        finally:
+            job.stepping_s += self._clock() - start
 
-    # -- the three ends of a run -----------------------------------------------------------------
-
-    def _end_finished(self, job: Job, result: Any) -> None:
-        try:
-            job.client.finished(result)
-        except Exception as error:
-            self._end_failed(job, error)
-            return
-        self._leave(job)
-
-    def _end_failed(self, job: Job, error: Exception) -> None:
-        self._leave(job)
-        self._tell(job.client.failed, error)
-
-    def _end_cancelled(self, job: Job) -> None:
-        self._leave(job)
-        self._tell(job.client.cancelled, job.stopped or "cancelled")
-
-    @staticmethod
-    def _tell(call: Callable[[Any], None], what: Any) -> None:
-        """The thread outlives whatever a client makes of its run's end."""
-        try:
-            call(what)
-        except Exception:
-            log.exception("a client could not be told that its run has ended")
-
-    def _leave(self, job: Job) -> None:
+    def _end(self, job: Job, how: Any, what: Any) -> None:
         """Takes a run out and closes its generator, whatever that generator does about it."""
-        self._live.remove(job)
-        job.request = None
-        self._end_interval += 0.2 * (self._busy_since_end - self._end_interval)
-        self._busy_since_end = 0.0
         try:
             job.generator.close()
         except Exception:
             log.exception("a generator did not close cleanly")
+        with self._changed:
+            self._live.remove(job)
+            job.request = None
+            self._end_interval += 0.2 * (self._busy_since_end - self._end_interval)
+            self._busy_since_end = 0.0
+        job.end(how, what)
+
+
+def _net(job: Job) -> Network:
+    assert job.request is not None
+    return job.request.net

@@ -16,9 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from app import molecule_files, pictures, wire
+from app import pictures, wire
+from app.mmcif_file import mmcif
+from app.molecule_files import FileMolecule, confidence
+from app.pdb_file import DoesNotFit, pdb
 from app.runs import Run
-from app.schemas import settings_json
+from app.schemas import BadRequest, settings_json
+from app.sdf_file import sdf
 
 
 def versions() -> dict[str, str]:
@@ -81,11 +85,29 @@ class Recording:
                 )
                 label = f"{data['stage']} {data['step'] + 1}/{data['steps']}"
                 if data["sigma"] is None:
-                    pairs.append(pictures.Pair(label, x, denoised, "drawn | completed"))
+                    titles = "drawn | completed" if self.kind == "image" else "before | after"
+                    pairs.append(pictures.Pair(label, x, denoised, titles))
                 else:
                     label += f"  sigma {data['sigma']:.3g}"
                     pairs.append(pictures.Pair(label, x, denoised))
         return pairs
+
+    @cached_property
+    def molecule(self) -> FileMolecule:
+        """Of a run whose kind is "molecule"."""
+        return FileMolecule(self.start)
+
+    @cached_property
+    def plddt(self) -> np.ndarray | None:
+        """(S, N) predicted lDDT, 0-100, of the final samples; None where the run has none."""
+        given = self.done.get("plddt")
+        decoded = wire.decode_array(given) if isinstance(given, dict) else given
+        return confidence({"plddt": decoded}, len(self.sample), len(self.molecule.atoms))
+
+    @property
+    def ranking(self) -> list[int] | None:
+        """Samples by predicted confidence, best first."""
+        return (self.done.get("ranking") or {}).get("order")
 
     @property
     def provenance(self) -> str:
@@ -95,7 +117,7 @@ class Recording:
 
     def _with_samples(self, array: np.ndarray) -> np.ndarray:
         """Adds the leading samples axis that the wire leaves out for a single sample."""
-        return array[None] if self.document["settings"]["samples"] == 1 else array
+        return array[None] if self.document["settings"].get("samples", 1) == 1 else array
 
 
 def _json(recording: Recording) -> bytes:
@@ -104,19 +126,29 @@ def _json(recording: Recording) -> bytes:
 
 def _csv(recording: Recording) -> bytes:
     """One row per frame: its noise level and, where measured, the error of each scale relative to the
-    first frame. The first line is a comment with the settings."""
-    settling = recording.done.get("settling") or {"bands": [], "stage": [], "step": []}
+    first frame, and the scores against a reference. Lines before the head are comments: the settings
+    and, where it was predicted, the confidence of the final samples."""
+    done = recording.done
+    settling = done.get("settling") or {"bands": [], "stage": [], "step": []}
     bands = settling["bands"]
     row_of = {key: i for i, key in enumerate(zip(settling["stage"], settling["step"], strict=True))}
+    columns = {f"error_{band['name']}": band["error"] for band in bands}
+    for name, values in (done.get("against_reference") or {}).items():
+        if isinstance(values, list) and len(values) == len(row_of):
+            columns[f"reference_{name}"] = values
     out = io.StringIO()
     out.write(f"# {recording.provenance}\n")
+    if "atoms" in recording.start and recording.plddt is not None:
+        means = [round(float(value), 2) for value in recording.plddt.mean(1)]
+        told = {"plddt_mean": means, "ranking": recording.ranking}
+        out.write(f"# {json.dumps(told)}\n")
     writer = csv.writer(out, lineterminator="\n")
     head = ["stage", "step", "steps", "sigma", "sigma_over_data", "log_snr"]
-    writer.writerow([*head, *(f"error_{band['name']}" for band in bands)])
+    writer.writerow([*head, *columns])
     for data in recording.frame_data:
         row = row_of.get((data["stage"], data["step"]))
-        errors = ["" if row is None else band["error"][row] for band in bands]
-        writer.writerow([*(data[key] for key in head), *errors])
+        measured = ["" if row is None else values[row] for values in columns.values()]
+        writer.writerow([*(data[key] for key in head), *measured])
     return out.getvalue().encode()
 
 
@@ -144,13 +176,37 @@ def _painter(recording: Recording) -> pictures.Painter:
 def _cif(recording: Recording) -> bytes:
     models = [frame.denoised[0] for frame in recording.frames]
     labels = [frame.label for frame in recording.frames]
-    return molecule_files.mmcif(
-        recording.start, [*models, recording.sample[0]], [*labels, "sample"], recording.provenance
+    plddt = recording.plddt
+    return mmcif(
+        recording.molecule,
+        [*models, recording.sample[0]],
+        [*labels, "sample"],
+        recording.provenance,
+        None if plddt is None else plddt[0],
     ).encode()
 
 
+def _pdb(recording: Recording) -> bytes:
+    try:
+        return pdb(
+            recording.molecule,
+            recording.sample,
+            recording.provenance,
+            recording.plddt,
+            recording.ranking,
+        ).encode()
+    except DoesNotFit as error:
+        raise BadRequest.one("format", str(error), "cif, which has no such bounds") from error
+
+
 def _sdf(recording: Recording) -> bytes:
-    return molecule_files.sdf(recording.start, recording.sample, recording.provenance).encode()
+    return sdf(
+        recording.molecule,
+        recording.sample,
+        recording.provenance,
+        recording.plddt,
+        recording.ranking,
+    ).encode()
 
 
 @dataclass(frozen=True)
@@ -167,6 +223,7 @@ FORMATS: Mapping[str, Format] = {
     "gif": Format("image/gif", _gif),
     "mp4": Format("video/mp4", _mp4),
     "cif": Format("chemical/x-cif; charset=utf-8", _cif, only="molecule"),
+    "pdb": Format("chemical/x-pdb; charset=utf-8", _pdb, only="molecule"),
     "sdf": Format("chemical/x-mdl-sdfile; charset=utf-8", _sdf, only="molecule"),
 }
 

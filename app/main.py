@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from app import api, openapi, pages, picture_routes, room_pages, rooms_api, streaming
+from app import api, etkdg, openapi, pages, picture_routes, room_pages, rooms_api, streaming
 from app.admission import DRAINING, Busy
 from app.computing import Computing
 from app.engine import Full
@@ -26,6 +26,7 @@ ROUTERS = (
     pages.router,
     room_pages.router,
     api.router,
+    etkdg.router,
     picture_routes.router,
     streaming.router,
     rooms_api.router,
@@ -64,7 +65,8 @@ def create_app(
         title="Twofold", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
     )
     pipelines.cache_bytes = settings.cache_bytes
-    pipelines.backend, pipelines.threads = settings.backend, settings.threads
+    pipelines.backend = settings.backend
+    pipelines.threads = (settings.threads, settings.lane_threads)
     app.state.services = Services.build(settings, pipelines, engine, store)
     for router in ROUTERS:
         app.include_router(router)

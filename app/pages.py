@@ -36,6 +36,12 @@ async def stage(request: Request) -> Response:
     return templates.TemplateResponse(request, "stage.html")
 
 
+@router.get("/lessons")
+def lessons(request: Request) -> Response:
+    """The lessons, and each as a sheet to print (``?print=``)."""
+    return templates.TemplateResponse(request, "lessons.html")
+
+
 @router.get("/models")
 def models(request: Request) -> Response:
     """Every model in short, with the way to its card."""

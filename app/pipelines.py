@@ -19,6 +19,7 @@ PIPELINES = {
     "dalle2": "models.dalle2.pipeline:Dalle2",
     "dalle1": "models.dalle1.pipeline:Dalle1",
     "alphafold3": "models.alphafold3.pipeline:AlphaFold3",
+    "alphafold2": "models.alphafold2.pipeline:AlphaFold2",
     "dye": "models.dye.pipeline:Dye",
 }
 
@@ -44,7 +45,8 @@ class Pipelines:
         self._loaded = threading.Event()
         self.cache_bytes: int | None = None  # bound of each cache; None leaves a pipeline's own
         self.backend: Literal["auto", "torch", "openvino"] = "torch"
-        self.threads = 1  # of one forward, for a back end that must know beforehand
+        # Of a forward that is alone and of one among others, for a back end that must know beforehand.
+        self.threads: tuple[int, ...] = (1,)
 
     @classmethod
     def named(cls, ids: Sequence[str]) -> Pipelines:
@@ -101,7 +103,7 @@ class Pipelines:
                 raise RuntimeError('OpenVINO is not installed: pip install "twofold[fast]"')
             return pipeline.warm_up()
         try:
-            use(self.threads)
+            use(*self.threads)
             pipeline.warm_up()
         except Exception:
             if self.backend == "openvino":

@@ -49,9 +49,9 @@ class Head:
 class Change:
     """One thing that happened to a room. ``data`` is JSON, but for "run" the event's own bytes.
 
-    state: {"panels": .., ..}; poll: what was asked; reveal, clear: {}; answer: {"poll", "follower",
-    "option"}; run: a block of the log of the run named ``run``; present: {"process", "followers"};
-    end: {"reason"}.
+    state: {"panels": .., ..}; poll: what was asked; reveal: {"right"}; clear: {}; answer: {"poll",
+    "follower", "option"}; run: a block of the log of the run named ``run``; present: {"process",
+    "followers"}; end: {"reason"}.
     """
 
     kind: Literal["state", "poll", "reveal", "clear", "answer", "run", "present", "end"]
@@ -59,7 +59,7 @@ class Change:
     run: str = ""
 
     @classmethod
-    def of(cls, kind: Literal["answer", "present", "end"], **data: object) -> Change:
+    def of(cls, kind: Literal["answer", "present", "reveal", "end"], **data: object) -> Change:
         return cls(kind, json.dumps(data).encode())
 
 
@@ -128,7 +128,7 @@ class Room:
             self.poll = Poll(self._polls, data)
         elif change.kind == "reveal":
             if self.poll:
-                self.poll.revealed = True
+                self.poll.reveal(data.get("right"))
         elif change.kind == "clear":
             self.poll = None
         elif change.kind == "end":

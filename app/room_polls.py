@@ -7,13 +7,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 # Ready questions: how many options each has and which one is right. Their words, and why it is right,
-# are in the page's catalogue (static/js/text/room.en.js, "poll.<id>.*").
+# are in the page's catalogue (static/js/text/en_room.js, "poll.<id>.*").
 READY: dict[str, tuple[int, int]] = {
     "molecule_first": (2, 0),
     "picture_first": (2, 0),
     "molecule_start": (3, 1),
     "same_seed": (3, 2),
     "shared_part": (3, 0),
+}
+
+# Questions of the lessons: how many options. Which one is right is measured by the run that follows,
+# so it comes with the reveal. Words as above.
+LESSONS: dict[str, int] = {
+    "lesson_dye": 3,
+    "lesson_axis": 3,
+    "lesson_clip": 3,
+    "lesson_schedule": 3,
+    "lesson_dalle1": 3,
+    "lesson_alphafold2": 3,
 }
 
 
@@ -33,6 +44,13 @@ class Poll:
         known = follower in self.answers or len(self.answers) < most
         if known and not self.revealed and 0 <= option < self.asked["count"]:
             self.answers[follower] = option
+
+    def reveal(self, right: int | None) -> None:
+        """Closes the answers. ``right``: which option the stage has measured to be right, for a question
+        that was asked without one."""
+        if right is not None and not self.revealed:
+            self.asked = {**self.asked, "right": right}
+        self.revealed = True
 
     def tally(self) -> list[int]:
         """Answers per option."""

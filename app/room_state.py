@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
 
-from app.room_polls import READY
+from app.room_polls import LESSONS, READY
 from app.schemas import BadRequest, Problem, Strict
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,32}$")]
@@ -82,8 +82,8 @@ class PollIn(Strict):
     def _one_of_both(self) -> Self:
         own = self.question is not None and self.options is not None
         if self.ready is not None:
-            if self.ready not in READY:
-                raise ValueError(f"ready must be one of {', '.join(READY)}")
+            if self.ready not in READY and self.ready not in LESSONS:
+                raise ValueError(f"ready must be one of {', '.join([*READY, *LESSONS])}")
             if self.question is not None or self.options is not None or self.right is not None:
                 raise ValueError("ready comes alone")
         elif not own:
@@ -95,11 +95,17 @@ class PollIn(Strict):
     def asked(self) -> dict[str, Any]:
         """As :class:`~app.room_polls.Poll` keeps it."""
         if self.ready is not None:
-            count, right = READY[self.ready]
+            count, right = READY.get(self.ready) or (LESSONS[self.ready], None)
             return {"ready": self.ready, "count": count, "right": right}
         assert self.options is not None
         kept = {"question": self.question, "options": self.options}
         return {**kept, "count": len(self.options), "right": self.right}
+
+
+class RevealIn(Strict):
+    """``right``: what the stage has measured, for a question that was asked without a right answer."""
+
+    right: int | None = Field(default=None, ge=0, le=3)
 
 
 class AnswerIn(Strict):

@@ -18,7 +18,17 @@ from app.api import read_body
 from app.clients import client_of, public_base
 from app.room import Change, Room
 from app.room_response import RoomStream
-from app.room_state import AnswerIn, FollowerId, Heard, PollIn, RoomOpened, RoomView, StateIn, read
+from app.room_state import (
+    AnswerIn,
+    FollowerId,
+    Heard,
+    PollIn,
+    RevealIn,
+    RoomOpened,
+    RoomView,
+    StateIn,
+    read,
+)
 from app.schemas import BadRequest, Problems, Strict, run_schema
 from app.services import Has, Services
 
@@ -42,10 +52,10 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problems, "description": _REFUSALS[status]} for status in statuses}
 
 
-def takes(model: type[Strict]) -> dict[str, Any]:
+def takes(model: type[Strict], required: bool = True) -> dict[str, Any]:
     """OpenAPI entry for the body of a call that reads it by itself, in bounds."""
     content = {"application/json": {"schema": run_schema(model)}}
-    return {"requestBody": {"required": True, "content": content}}
+    return {"requestBody": {"required": required, "content": content}}
 
 
 async def find_room(
@@ -173,10 +183,24 @@ async def ask(room: Presented, request: Request, services: Has) -> Heard:
     return heard(room, services)
 
 
-@router.post("/api/rooms/{code}/poll/reveal", responses=refusals(403, 404, 429))
-async def reveal(room: Presented, services: Has) -> Heard:
-    """Shows everybody the tally and the right answer. Answers are closed."""
-    await services.rooms.tell(room, Change("reveal"))
+@router.post(
+    "/api/rooms/{code}/poll/reveal",
+    responses=refusals(403, 404, 408, 413, 422, 429),
+    openapi_extra=takes(RevealIn, required=False),
+)
+async def reveal(room: Presented, request: Request, services: Has) -> Heard:
+    """Shows everybody the tally and the right answer. Answers are closed. A question that was asked
+    without a right answer may be given one now; the body may be left out."""
+    body = await _body(request, services)
+    right = (read(RevealIn, body) if body else RevealIn()).right
+    asked = room.poll.asked if room.poll else {"count": 0, "right": None}
+    if right is not None and (right >= asked["count"] or asked["right"] not in (None, right)):
+        raise BadRequest.one(
+            "right",
+            "does not fit the question",
+            "one of its options, if it came without a right one",
+        )
+    await services.rooms.tell(room, Change.of("reveal", right=right))
     return heard(room, services)
 
 

@@ -1,8 +1,8 @@
 """Runs: what one visitor asked for, its log of encoded events, and who is watching.
 
-A run's events are encoded once, in the engine's thread, and appended to a log that only grows. Every
-viewer walks the log at its own pace: a late viewer, a reconnecting one (Last-Event-ID) and an export
-read the same bytes.
+A run's events are encoded once, in one of the engine's threads, and appended to a log that only grows.
+Every viewer walks the log at its own pace: a late viewer, a reconnecting one (Last-Event-ID) and an
+export read the same bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import Tensor
 from app import wire
 from app.admission import AFTER_SHUTDOWN_S, DRAINING, Admission, Place
 from app.computing import Computing
-from app.engine import Job
+from app.jobs import Job
 from app.logs import fields
 from app.metrics import Metrics
 from app.settings import Settings
@@ -39,8 +39,8 @@ State = Literal["queued", "running", "done", "cancelled", "failed"]
 class Run:
     """The record of one run; also the engine's :class:`~app.engine.Client` for it.
 
-    ``log`` is written by the engine's thread only and read from the event loop; ``closed`` turns true
-    after the last event is in it.
+    ``log`` is written by one of the engine's threads at a time and read from the event loop; ``closed``
+    turns true after the last event is in it.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Run:
         """The log decoded: [{"id", "event", "data"}]."""
         return [wire.parse_event(block) for block in list(self.log)]
 
-    # -- called by the engine, in its thread -----------------------------------------------------
+    # -- called by the engine, in its threads ----------------------------------------------------
 
     def waiting(self, place: int, seconds: float) -> None:
         self.queue = (place, seconds)
@@ -132,7 +132,7 @@ class Run:
         assert self._view is not None
         start = time.perf_counter()
         data = wire.encode(self._view.done(result))
-        self.job.outside_s += time.perf_counter() - start
+        self.job.telling_s += time.perf_counter() - start
         self._close("done", "done", {**data, "timings": self._final_timings()})
 
     def failed(self, error: Exception) -> None:
@@ -163,7 +163,7 @@ class Run:
             said = json.loads(data)
             spent = said.get("timings", {})
             self.job.forward_s = spent.get("forward_s", 0.0)
-            self.job.outside_s = spent.get("outside_forward_s", 0.0)
+            self.job.telling_s = spent.get("outside_forward_s", 0.0)
             self._end("done" if event == "done" else said["state"], event, data)
 
     def _elapsed(self) -> float:

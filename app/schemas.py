@@ -374,6 +374,13 @@ def settings_json(pipeline: Pipeline, settings: SampleSettings) -> dict[str, Any
     return values
 
 
+def _changes(pipeline: Pipeline, settings: SampleSettings) -> dict[str, Any]:
+    """What of ``settings`` differs from the pipeline's defaults, as ``POST /api/runs`` takes it."""
+    default = settings_json(pipeline, pipeline.defaults)
+    given = settings_json(pipeline, settings)
+    return {name: value for name, value in given.items() if value != default[name]}
+
+
 def describe(pipeline: Pipeline) -> dict[str, Any]:
     """A pipeline for ``GET /api/pipelines``."""
     settings: dict[str, dict[str, Any]] = {}
@@ -393,6 +400,10 @@ def describe(pipeline: Pipeline) -> dict[str, Any]:
         "title": pipeline.title,
         "available": True,
         "settings": settings,
+        "presets": {
+            name: _changes(pipeline, preset)
+            for name, preset in getattr(pipeline, "presets", {}).items()
+        },
         "examples": [dict(example) for example in pipeline.examples],
         "checkpoints": dict(pipeline.checkpoints),
         "backend": getattr(pipeline, "backend", "torch"),

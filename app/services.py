@@ -53,7 +53,7 @@ class Services:
             settings.max_batch_rows,
             settings.max_forward_s,
         )
-        engine = engine or Engine(limits, metrics, settings.threads)
+        engine = engine or Engine(limits, metrics, settings.threads, settings.used_lanes)
         admission = Admission(settings, engine, metrics)
         runs = Runs(engine, settings, metrics, admission)
         pictures = PictureStore(settings.max_pictures, settings.keep_picture_s)

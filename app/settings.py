@@ -42,13 +42,18 @@ class Settings(BaseSettings):
         default=(),
         description="addresses or networks of proxies whose X-Forwarded-* count, with commas",
     )
-    threads: int = Field(default_factory=_cores, ge=1, le=256, description="threads of one forward")
+    threads: int = Field(
+        default_factory=_cores, ge=1, le=256, description="threads of all forwards together"
+    )
+    lanes: int = Field(
+        default=2, ge=1, le=8, description="forwards side by side, at most one per thread"
+    )
     backend: Literal["auto", "torch", "openvino"] = Field(
         default="auto",
         description="what computes pictures; auto: OpenVINO where it is installed, else torch",
     )
     pipelines: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=("dalle2", "dalle1", "alphafold3", "dye"),
+        default=("dalle2", "dalle1", "alphafold3", "alphafold2", "dye"),
         description="ids of the pipelines to load, with commas",
     )
 
@@ -182,6 +187,15 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @property
+    def used_lanes(self) -> int:
+        return min(self.lanes, self.threads)
+
+    @property
+    def lane_threads(self) -> int:
+        """Threads of a forward while every lane computes."""
+        return self.threads // self.used_lanes
 
 
 def table(fields: Mapping[str, FieldInfo] = Settings.model_fields) -> str:

@@ -45,7 +45,7 @@ NO_LIMIT = 10**9
 def load(threads: int) -> dict[str, Pipeline]:
     """With the back end that the server would use."""
     pipelines = Pipelines.named(PANELS)
-    pipelines.backend, pipelines.threads = Settings().backend, threads
+    pipelines.backend, pipelines.threads = Settings().backend, (threads,)
     pipelines.load()
     return {id: pipelines.get(id) for id in PANELS}
 
@@ -72,7 +72,9 @@ def answers(generator: Run[Any]) -> Iterator[tuple[Request, Any, float]]:
 
 
 def bare(threads: int) -> None:
-    """See the module docstring; a line is a body of ``POST /api/runs``."""
+    """See the module docstring; a line is a body of ``POST /api/runs``. Every forward has the threads
+    that our engine gives it when it is the only one."""
+    torch.set_num_threads(Settings(threads=threads).lane_threads)
     pipelines = load(threads)
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
@@ -135,6 +137,16 @@ def scheduler_loop(
     return x
 
 
+def endpoint(pipeline: Pipeline) -> Callable[..., Iterator[Any]]:
+    """A pipeline as Gradio calls it."""
+
+    def draw(input: dict[str, Any], settings: dict[str, Any]) -> Iterator[Any]:
+        body = {"pipeline": pipeline.id, "input": input, "settings": settings}
+        yield from shown(pipeline, body, [])
+
+    return draw
+
+
 def gradio(port: int, threads: int) -> None:
     """Two endpoints, one per panel, each a generator; nothing of the queue is changed."""
     import gradio as gr
@@ -149,17 +161,10 @@ def gradio(port: int, threads: int) -> None:
     for module in ours:
         module.sample = scheduler_loop  # type: ignore[attr-defined]
 
-    def endpoint(pipeline: Pipeline) -> Callable[..., Iterator[Any]]:
-        def draw(input: dict[str, Any], settings: dict[str, Any]) -> Iterator[Any]:
-            body = {"pipeline": pipeline.id, "input": input, "settings": settings}
-            yield from shown(pipeline, body, [])
-
-        return draw
-
     with gr.Blocks(analytics_enabled=False) as page:
         for id, pipeline in pipelines.items():
-            given, settings, shown = gr.JSON(), gr.JSON(), gr.JSON()
-            gr.Button(id).click(endpoint(pipeline), [given, settings], shown, api_name=id)
+            given, settings, seen = gr.JSON(), gr.JSON(), gr.JSON()
+            gr.Button(id).click(endpoint(pipeline), [given, settings], seen, api_name=id)
     page.queue()
     if port == 0:  # Gradio does not know that 0 means any
         with socket.create_server(("127.0.0.1", 0)) as free:

@@ -141,6 +141,16 @@ async def soak(stage: Stage, seconds: float, visitors: int) -> dict[str, Any]:
     return {"samples": samples, "after": after, "seen": dict(seen), "status_500": errors}
 
 
+def slope(samples: list[dict[str, float]]) -> float | None:
+    """Megabytes of memory per hour, least squares; None for fewer than two samples."""
+    if len(samples) < 2:
+        return None
+    fit = statistics.linear_regression(
+        [s["second"] for s in samples], [s["rss_mb"] for s in samples]
+    )
+    return round(3600 * fit.slope, 1)
+
+
 def verdict(found: dict[str, Any], warm_up: float) -> dict[str, Any]:
     """What was promised, and whether it was kept. Memory is judged after ``warm_up`` minutes, in which kept
     runs and the libraries' own caches fill up; None when the soak was too short for that."""
@@ -159,6 +169,9 @@ def verdict(found: dict[str, Any], warm_up: float) -> dict[str, Any]:
         and not any(name.startswith(("broken", "unexpected")) for name in seen),
     }
     return {
+        "rss_mb_after_warm_up": settled[0]["rss_mb"] if settled else None,
+        "rss_mb_at_the_end": samples[-1]["rss_mb"],
+        "rss_mb_slope_per_hour": slope(settled),
         "rss_mb_first_third_after_warm_up": round(early, 1),
         "rss_mb_last_third": round(late, 1),
         "rss_mb_peak": max(s["rss_mb"] for s in samples),
@@ -190,6 +203,8 @@ def main() -> int:
         "load_average_at_end": os.getloadavg(),
         "minutes": given.minutes,
         "visitors": given.visitors,
+        "settings": {k: v for k, v in sorted(os.environ.items()) if k.startswith("TWOFOLD_")},
+        "warm_up_minutes": given.warm_up,
         "verdict": verdict(found, given.warm_up),
         **found,
     }

@@ -28,6 +28,10 @@ def _pipeline(name: str) -> Pipeline:
         from models.alphafold3.pipeline import AlphaFold3
 
         return AlphaFold3()
+    if name == "alphafold2":
+        from models.alphafold2.pipeline import AlphaFold2
+
+        return AlphaFold2()
     from models.dye.pipeline import Dye
 
     return Dye()

@@ -36,6 +36,11 @@ FORBIDDEN = [
     ("models.dalle2", "models.dalle1"),  # the newer model knows nothing of the older one
     ("models.dalle1", "models.alphafold3"),
     ("models.alphafold3", "models.dalle1"),
+    ("models.alphafold3", "models.alphafold2"),  # as above: the older one may read the newer one's trunk
+    ("models.dalle2", "models.alphafold2"),
+    ("models.dalle1", "models.alphafold2"),
+    ("models.alphafold2", "models.dalle2"),
+    ("models.alphafold2", "models.dalle1"),
     ("models.dye", "models.dalle2"),
     ("models.dye", "models.alphafold3"),
     ("models.diffusion", "numpy"),
@@ -44,6 +49,7 @@ FORBIDDEN = [
         for name in (
             "dalle2",
             "alphafold3",
+            "alphafold2",
             "dye",
             "evaluation",
             "pipeline",

@@ -15,7 +15,8 @@ from typing import Any
 
 from ray.exceptions import RayError
 
-from app.engine import Full, Job
+from app.engine import Full
+from app.jobs import Job
 from app.logs import fields
 from app.runs import Run
 

@@ -30,7 +30,8 @@ class Replica:
         chosen = Settings(**{**settings, "keep_runs": 0})
         pipelines = Pipelines(table)
         pipelines.cache_bytes = chosen.cache_bytes
-        pipelines.backend, pipelines.threads = chosen.backend, chosen.threads
+        pipelines.backend = chosen.backend
+        pipelines.threads = (chosen.threads, chosen.lane_threads)
         self._services = Services.build(chosen, pipelines)
         self._services.engine.start()
         pipelines.load()

@@ -31,7 +31,7 @@ from models.checkpoint import CheckpointError, load
 from models.config import from_json
 from models.diffusion.sampler import Request
 
-CHECKPOINT = "confidence.safetensors"
+CHECKPOINT = "alphafold3-confidence.safetensors"
 BINS = 50  # of lDDT, 0..1
 TOLERANCES = (0.5, 1.0, 2.0, 4.0)  # A, those of the lDDT
 EDGES = (*(1 + 0.5 * k for k in range(18)), *(10.0 + k for k in range(11)))  # A, bins of distances

@@ -11,6 +11,7 @@ from models.diffusion.precond import loss_weight
 
 BOND_WEIGHT_CAP = 100.0
 HAND_MARGIN = 0.5
+QUADRUPLES, SPAN = 32, 10
 
 
 def aligned_truth(denoised: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
@@ -76,6 +77,35 @@ def hand_loss(denoised: Tensor, handed: Tensor, known: Tensor) -> Tensor:
     a, b, c = ways.unbind(-2)
     product = (a * torch.linalg.cross(b, c)).sum(-1)
     return (HAND_MARGIN - product).clamp_min(0).square().mean()
+
+
+def turn_loss(denoised: Tensor, truth: Tensor, present: Tensor) -> Tensor:
+    """Whether the course of a chain turns the way it should, over short random stretches. -> scalar
+
+    For QUADRUPLES random choices of four tokens within SPAN of each other, the triple product of the
+    unit vectors from the first to the others, which changes sign in a mirror, against that of the truth.
+    Like :func:`hand_loss` it weighs the same at every noise level: at high noise the squared error is
+    content with the mirror image of a helix, and later none can turn round. denoised, truth: (R, T, 3)
+    A, the tokens' representative atoms, present: (R, T).
+    """
+    rows, tokens, _ = truth.shape
+    if tokens < 4:
+        return denoised.sum() * 0.0
+    span = min(SPAN, tokens)
+    start = torch.randint(tokens - span + 1, (rows, QUADRUPLES, 1), device=truth.device)
+    order = torch.rand(rows, QUADRUPLES, span, device=truth.device).argsort(-1)[..., :4]
+    chosen = start + order.sort(-1).values  # (R, Q, 4)
+    row = torch.arange(rows, device=truth.device)[:, None, None]
+    known = present[row, chosen].all(-1).float()
+
+    def product(x: Tensor) -> Tensor:
+        corners = x.float()[row, chosen]
+        ways = corners[..., 1:, :] - corners[..., :1, :]
+        a, b, c = torch.nn.functional.normalize(ways, dim=-1, eps=1e-3).unbind(-2)
+        return (a * torch.linalg.cross(b, c)).sum(-1)
+
+    square = (product(denoised) - product(truth)).square() * known
+    return square.sum() / known.sum().clamp_min(1)
 
 
 def distogram_loss(logits: Tensor, truth: Tensor, present: Tensor) -> Tensor:

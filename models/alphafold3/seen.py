@@ -6,8 +6,9 @@ One table, ``models/tables/alphafold3-seen.safetensors``, made from the training
 - ``molecules``, ``scaffolds``: hashes of connectivities and Murcko scaffolds;
 - ``fragments``: a bit per 8-residue fragment of the protein crops (by hash, one fragment in four);
 - ``dna``, ``rna``: a bit per stretch of 8 (DNA, both strands) or 6 (RNA) nucleotides;
-- ``sites``, ``site_starts``: for every pocket, ion shell and interface the hashes of its neighbouring
-  residues with their distance along the chain, so that a relative with other numbers is still found.
+- ``sites``, ``site_starts``, ``site_trained``: for every pocket, ion shell and interface the hashes of its
+  neighbouring residues with their distance along the chain, so that a relative with other numbers is still
+  found; and whether the cut-out itself was trained on or only the backbone of the chain it is from.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ STRETCH = {"dna": 8, "rna": 6}  # nucleotides
 SEEN_SHARE, SIMILAR_SHARE = 0.8, 0.25
 # A pocket is known when half of its pairs of neighbouring residues stand in one training crop.
 SEEN_SITE, SIMILAR_SITE, SITE_BITS = 0.5, 0.2, 16
+LEAST_FEATURES = 3
 _BASES = {"A": 0, "C": 1, "G": 2, "T": 3, "U": 3}
 
 
@@ -104,13 +106,18 @@ class Seen:
         return "seen" if share > SEEN_SHARE else "similar" if share > SIMILAR_SHARE else "unseen"
 
     def site(self, features: np.ndarray) -> Training | None:
-        """By the training crop that shares most of the cut-out's :func:`site_features`."""
-        if len(features) < 3:
+        """By the crop that shares most of the cut-out's :func:`site_features`; one of which only the
+        chain's backbone was trained on makes it ``similar``."""
+        if len(features) < LEAST_FEATURES:
             return None
-        share = max(
-            (len(np.intersect1d(features, own)) / len(features) for own in self.sites), default=0.0
-        )
-        return "seen" if share >= SEEN_SITE else "similar" if share >= SIMILAR_SITE else "unseen"
+        best = {True: 0.0, False: 0.0}
+        for own, trained in zip(self.sites, self.table["site_trained"].tolist(), strict=True):
+            share = len(np.intersect1d(features, own, assume_unique=True)) / len(features)
+            best[bool(trained)] = max(best[bool(trained)], share)
+        if best[True] >= SEEN_SITE:
+            return "seen"
+        alike = best[True] >= SIMILAR_SITE or best[False] >= SEEN_SITE
+        return "similar" if alike else "unseen"
 
     def chains(self, chains: Sequence[Chain]) -> Training:
         """Of a whole input: the best known of its parts counts, so that "unseen" promises something.

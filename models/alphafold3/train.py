@@ -38,6 +38,7 @@ from models.alphafold3.losses import (
     distance_loss,
     distogram_loss,
     hand_loss,
+    turn_loss,
 )
 from models.alphafold3.polymer import SLOTS
 from models.alphafold3.residues import FULL_SLOTS
@@ -49,10 +50,12 @@ from models.diffusion.training import TrainConfig, fit, lognormal_sigma
 CHECKPOINT = "alphafold3.safetensors"
 # ln(sigma / sigma_data) ~ N(mean, std). The fold of a protein is decided at higher noise than the
 # shape of a molecule, where bonds and angles leave little to decide.
-LOG_SIGMA_MEAN, LOG_SIGMA_STD = {1: -1.6, SLOTS: -1.2, FULL_SLOTS: -1.5}, 1.5
+LOG_SIGMA_MEAN, LOG_SIGMA_STD = {1: -1.6, SLOTS: -1.2, FULL_SLOTS: -1.1}, 1.5
 DISTANCE_SHARE = 0.2
 DISTOGRAM_SHARE = 0.05
 HAND_SHARE = 0.3
+TURN_SHARE = 1.0
+LOGGED = ("coordinates", "distogram", "hands", "turns")  # by class
 MAX_RECYCLES = 2  # passes without gradient, drawn anew every step (AF3 supplement 4.1)
 
 
@@ -110,12 +113,22 @@ def step_loss(model: StructureModel, batch: Batch, recycles: int = 0) -> dict[st
     )
     loss = coordinates.mean() + DISTANCE_SHARE * distance
     loss = loss + DISTOGRAM_SHARE * distogram + HAND_SHARE * hands
+    turns = denoised.sum() * 0.0
+    if features.slots > 1:  # the tokens of a molecule have no order
+        where = place.repeat_interleave(copies, 0).unsqueeze(-1).expand(-1, -1, 3)
+        turns = turn_loss(
+            torch.gather(denoised, 1, where),
+            torch.gather(truth, 1, where),
+            present.repeat_interleave(copies, 0),
+        )
+        loss = loss + TURN_SHARE * turns
     return {
         "loss": loss,
         "coordinates": coordinates.mean().detach(),
         "distances": distance.detach(),
         "distogram": distogram.detach(),
         "hands": hands.detach(),
+        "turns": turns.detach(),
     }
 
 
@@ -136,7 +149,7 @@ class DataConfig:
 
 
 # Share of the training steps by class of structures.
-SHARES = {"molecules": 0.35, "proteins": 0.4, "structures": 0.25}
+SHARES = {"molecules": 0.25, "proteins": 0.25, "structures": 0.5}
 
 
 def _shares(text: str) -> dict[str, float]:

@@ -35,11 +35,14 @@ from models.alphafold3.features import Features, collate
 from models.alphafold3.network import Structure, padded
 from models.alphafold3.pipeline import CHECKPOINT as STRUCTURE_CHECKPOINT
 from models.alphafold3.pipeline import AlphaFold3
+from models.diffusion.sampler import Network, Request
 from models.diffusion.training import TrainConfig, fit
 
 SEED = 3  # of the samples
+TRUNK_BYTES = 2**31  # training asks the trunk about what sampling has asked already
 HELD_OUT = 0.1  # of the validation structures: watched while training, not trained on
-RANKING_SHARE = 300.0
+RANKING_SHARE = 0.1
+LEAST_SPREAD = 1e-4  # variance of the lDDT over the samples of a structure that is worth explaining
 SHARES = {"molecules": 0.45, "proteins": 0.3, "structures": 0.25}
 
 
@@ -47,9 +50,9 @@ SHARES = {"molecules": 0.45, "proteins": 0.3, "structures": 0.25}
 class RolloutConfig:
     """How many structures of each class, samples of each, and structures per shard."""
 
-    molecules: int = 2500
-    proteins: int = 400
-    structures: int = 800
+    molecules: int = 1500
+    proteins: int = 200
+    structures: int = 300
     samples: int = 4
     shard: int = 100
 
@@ -121,13 +124,17 @@ class Rollouts:
     and kept (float16), because every epoch asks for it again."""
 
     def __init__(
-        self, model: StructureModel, sources: Mapping[str, Source], kept: Sequence[Rollout],
+        self,
+        model: StructureModel,
+        trunk: Network,
+        sources: Mapping[str, Source],
+        kept: Sequence[Rollout],
         cells: int = 65536,
-    ) -> None:  # fmt: skip
-        self.model, self.sources, self.cells = model, sources, cells
-        self.kept = kept
+    ) -> None:
+        self.model, self.trunk, self.sources = model, trunk, sources
+        self.kept, self.cells = kept, cells
         self.structure = cache(self._structure)
-        self.trunk = cache(self._trunk)
+        self.answer = cache(self._answer)
         self.groups: dict[str, dict[tuple[int, int, int], list[int]]] = {}
         for k, one in enumerate(kept):
             graph = self.structure(k).graph
@@ -138,12 +145,12 @@ class Rollouts:
         one = self.kept[k]
         return self.sources[one.source].structure(one.number)
 
-    def _trunk(self, k: int) -> tuple[Tensor, Tensor]:
-        structure = self.structure(k)
-        features = collate([structure.arrays], structure.graph.slots)
-        with torch.no_grad():
-            single, pair = self.model.trunk(features)
-        return single[0].half(), pair[0].half()
+    def _answer(self, k: int) -> tuple[Tensor, Tensor]:
+        nothing = torch.zeros(1)
+        with torch.inference_mode():
+            asked = Request(self.trunk, nothing, nothing, self.structure(k), frame=False)
+            (told,) = self.trunk.answer([asked])
+        return told.single.half(), told.pair.half()
 
     def batch(self, chosen: Sequence[int]) -> Batch:
         """Structures of one group; padded as the server pads them."""
@@ -159,7 +166,7 @@ class Rollouts:
             t, atoms = structures[b].graph.size, structures[b].atoms
             x[b][:, atoms] = torch.from_numpy(self.kept[k].xyz)
             lddt[b][:, atoms] = torch.from_numpy(self.kept[k].lddt)
-            single[b, :t], pair[b, :t, :t] = self.trunk(k)
+            single[b, :t], pair[b, :t, :t] = self.answer(k)
         with torch.no_grad():
             distogram = self.model.distogram(pair)
             ideal = self.model.module.ideal(features)
@@ -192,8 +199,8 @@ class Rollouts:
 
 
 def confidence_loss(head: ConfidenceHead, batch: Batch) -> dict[str, Tensor]:
-    """Cross-entropy over BINS of the atoms' lDDT, every sample counting the same, and the squared error
-    of how the samples of one structure differ in the mean: what ranking them is about."""
+    """Cross-entropy over BINS of the atoms' lDDT, every sample counting the same, and the share of what
+    the samples of one structure differ in the mean that is not explained: what ranking them is about."""
     device = batch.x.device.type
     with torch.autocast(device, torch.bfloat16):
         logits = head(*batch.inputs)
@@ -208,7 +215,8 @@ def confidence_loss(head: ConfidenceHead, batch: Batch) -> dict[str, Tensor]:
     guess = plddt(logits) / 100
     means = (guess * weight).sum(-1), (truth * weight).sum(-1)  # (B, S)
     gap = [mean - mean.mean(-1, keepdim=True) for mean in means]
-    ranking = (gap[0] - gap[1]).square().mean()
+    spread = gap[1].square().mean().clamp_min(LEAST_SPREAD)
+    ranking = (gap[0] - gap[1]).square().mean() / spread
     return {
         "loss": entropy + RANKING_SHARE * ranking,
         "entropy": entropy.detach(),
@@ -272,6 +280,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.manual_seed(args.seed)
 
     pipeline = AlphaFold3(args.folder)
+    pipeline.trunk.max_bytes = TRUNK_BYTES
     weights = checkpoint.fingerprint(args.folder / STRUCTURE_CHECKPOINT)
     out = args.out / weights
     wanted = RolloutConfig(args.molecules, args.proteins, args.structures, args.samples)
@@ -281,7 +290,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     trained, watched = held_out(rollouts.read(out))
     model = pipeline.model
-    data, unseen = Rollouts(model, sources, trained), Rollouts(model, sources, watched)
+    data, unseen = (Rollouts(model, pipeline.trunk, sources, part) for part in (trained, watched))
     counts = {name: sum(one.source == name for one in trained) for name in sources}
     print(f"{counts} structures to train on, {len(watched)} to watch")
 

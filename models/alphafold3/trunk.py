@@ -104,10 +104,12 @@ class TriangleAttention(nn.Module):
         z = self.norm(z)
         q, k, v, gate = self.qkvg(z).chunk(4, -1)
         q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(2, 3) for t in (q, k, v))
-        bias = key_mask_bias(self.bias(z).permute(0, 3, 1, 2), token_mask)[:, None]
-        weights = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5 + bias).softmax(-1)
-        out = (weights.to(v.dtype) @ v).transpose(2, 3).flatten(-2)
-        out = self.out(out * gate.sigmoid())
+        bias = key_mask_bias(self.bias(z).permute(0, 3, 1, 2), token_mask).to(q.dtype)
+        # One structure after the other: only then is its bias broadcast instead of copied T times, and
+        # the (T, heads, T, T) weights, most of a large structure's time, are never written.
+        attend = nn.functional.scaled_dot_product_attention
+        out = torch.stack([attend(q[b], k[b], v[b], bias[b : b + 1]) for b in range(len(z))])
+        out = self.out(out.transpose(2, 3).flatten(-2) * gate.sigmoid())
         return out.transpose(1, 2) if self.ending else out
 
 

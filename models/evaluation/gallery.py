@@ -15,9 +15,8 @@ from models.dalle2.data import Sprites, to_uint8
 from models.dalle2.pipeline import Dalle2
 from models.evaluation import classifier as judge
 from models.evaluation.drawing import caption_of, chosen_concepts, read_texts, together
+from models.evaluation.sheets import save_sheet
 
-CARDS = Path("static/cards")
-LIMIT = 250_000  # bytes of one sheet
 # Chosen before any of them was drawn; four samples each, seeds 0 to 3, none left out.
 CONTACT_PROMPTS = (
     "a cat", "a sleepy dog", "a lion", "a pink elephant", "a fish in the sea", "an owl", "a green frog",
@@ -47,15 +46,6 @@ def tile(pictures: np.ndarray, labels: Sequence[str], size: int, columns: int) -
             one = Image.fromarray(pictures[i, j]).resize((size, size), Image.Resampling.LANCZOS)
             sheet.paste(one, (x + j * size, y + strip))
     return sheet
-
-
-def save_sheet(sheet: Any, path: Path) -> None:
-    """As WebP of the highest quality that stays within LIMIT."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for quality in (90, 80, 70, 60, 50, 40, 30):
-        sheet.save(path, "WEBP", quality=quality, method=6)
-        if path.stat().st_size <= LIMIT:
-            return
 
 
 def contact_sheet(pipeline: Dalle2, folder: Path) -> None:

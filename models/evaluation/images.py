@@ -41,9 +41,10 @@ from models.evaluation.drawing import (
     row_of,
     share,
 )
-from models.evaluation.gallery import CARDS, contact_sheet, failure_sheet
+from models.evaluation.gallery import contact_sheet, failure_sheet
 from models.evaluation.prompts import FREE_PROMPTS
 from models.evaluation.scenes import combinations, layouts, pairs
+from models.evaluation.sheets import CARDS
 from models.evaluation.studies import guidance_curve, precision, prior_against_baselines
 from models.pipeline import SampleSettings
 

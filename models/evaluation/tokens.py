@@ -36,8 +36,9 @@ from models.evaluation.drawing import (
     plain,
     row_of,
 )
-from models.evaluation.gallery import CARDS, CONTACT_PROMPTS, save_sheet, tile
+from models.evaluation.gallery import CONTACT_PROMPTS, tile
 from models.evaluation.scenes import combinations, layouts, pairs
+from models.evaluation.sheets import CARDS, save_sheet
 from models.evaluation.studies import VARIETY_PROMPTS, spread
 from models.pipeline import SampleSettings
 

@@ -1,7 +1,8 @@
 /** The form: the picture's fields, molecule, seed, settings, examples, and the errors beside them. */
 
-import { KINDS, guessKind, inputOf, kindOf, textOf } from "./input_kind.js";
+import { chips } from "./chips.js";
 import { perPipeline } from "./link.js";
+import { MoleculeField } from "./molecule_field.js";
 import { PictureField } from "./picture_field.js";
 import { MODES, SAMPLES, askedOf, blamed, inputOf as pictureInputOf } from "./picture_input.js";
 import { t } from "./text.js";
@@ -13,25 +14,22 @@ const OFFERED = {
   alphafold3: ["steps", "guidance_scale", "samples"],
   dalle1: ["temperature", "top_k"],
 };
-const FIELD = { dalle2: "prompt", dalle1: "prompt", alphafold3: "molecule" };
+const FIELD = { dalle2: "prompt", dalle1: "prompt", alphafold3: "molecule", alphafold2: "molecule" };
 const ACCENT = { dalle2: "picture", dalle1: "tokens", alphafold3: "molecule" };
 const byId = (id) => document.getElementById(id);
 
 export class Ask {
   /**
    * @param {{run: (pipelines: string[]) => void, stop: () => void, moded: (mode: string) => void,
-   *   say: (text: string) => void}} on
+   *   twinned: (on: boolean) => void, say: (text: string) => void}} on
    */
   constructor(on) {
     this.on = on;
     this.form = byId("ask");
     this.prompt = byId("prompt");
-    this.molecule = byId("molecule");
-    this.kind = byId("kind");
     this.seed = byId("seed");
     this.button = byId("run");
     this.running = false;
-    this.kindCameAlong = true;
     /** @type {Record<string, Record<string, HTMLInputElement>>} sliders by pipeline and setting */
     this.said = {};
     this.sliders = { dalle2: {}, alphafold3: {}, dalle1: {} };
@@ -44,7 +42,11 @@ export class Ask {
       run: () => this.on.run(["dalle2"]),
       say: (text) => this.on.say(text),
     });
-    for (const kind of ["auto", ...KINDS]) this.kind.append(new Option(t(`kind.${kind}`), kind));
+    this.molecules = new MoleculeField({
+      run: () => this.on.run(this.pipelines.filter((id) => FIELD[id] === "molecule")),
+      moded: () => this.on.twinned(this.molecules.mode === "compare"),
+      typed: () => this.complain("alphafold3", ""),
+    });
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.on.run(this.pipelines);
@@ -55,16 +57,6 @@ export class Ask {
       event.preventDefault();
       this.on.stop();
     });
-    this.molecule.addEventListener("input", () => {
-      // A kind that came with an example or a link says nothing about what is typed instead.
-      if (this.kindCameAlong) this.kind.value = "auto";
-      this.#understood();
-    });
-    this.kind.addEventListener("input", () => {
-      this.kindCameAlong = false;
-      this.#understood();
-    });
-    this.molecule.addEventListener("input", () => this.complain("alphafold3", ""));
     byId("dice").addEventListener("click", () => {
       this.seed.value = String(Math.floor(Math.random() * 1e6));
       this.complain("seed", "");
@@ -77,12 +69,17 @@ export class Ask {
       byId("settings").open = false;
       byId("settings").querySelector("summary").focus();
     });
-    this.#understood();
   }
 
   /** What Run starts. @returns {string[]} */
   get pipelines() {
-    return ["dalle2", this.picture.mode === "compare" ? "dalle1" : "alphafold3"];
+    if (this.picture.mode === "compare") return ["dalle2", "dalle1"];
+    return [this.molecules.mode === "compare" ? "alphafold2" : "dalle2", "alphafold3"];
+  }
+
+  /** @param {"alone" | "compare"} mode of molecules: AlphaFold 3, or 2 beside it */
+  setMoleculeMode(mode) {
+    this.molecules.setMode(mode);
   }
 
   /** A mode that draws several samples asks for several; the others get back what was set. */
@@ -105,12 +102,9 @@ export class Ask {
     if (MODES.includes(link.mode)) this.picture.setMode(link.mode);
     if (link.prompt !== undefined) this.prompt.value = link.prompt;
     if (link.to !== undefined) byId("prompt-to").value = link.to;
-    if (link.molecule !== undefined) this.molecule.value = link.molecule;
-    if (link.kind && KINDS.includes(link.kind)) this.kind.value = link.kind;
-    this.kindCameAlong = true;
+    this.molecules.fill(link);
     if (link.seed !== undefined) this.seed.value = link.seed;
     this.wanted = link;
-    this.#understood();
   }
 
   /** What a recorded run or an example asks. @param {string} pipeline @param {any} input @param {number} [seed] */
@@ -122,12 +116,7 @@ export class Ask {
       // A caption fits the comparison as well.
       if (asked.mode === "caption" && this.picture.mode === "compare") asked.mode = "compare";
       this.picture.fill(asked);
-    } else {
-      this.molecule.value = textOf(input);
-      this.kind.value = guessKind(this.molecule.value) === kindOf(input) ? "auto" : kindOf(input);
-      this.kindCameAlong = true;
-      this.#understood();
-    }
+    } else this.molecules.fillFrom(input);
   }
 
   /** @returns {import("./link.js").LinkState} */
@@ -143,12 +132,12 @@ export class Ask {
       mode: mode === "caption" ? undefined : mode,
       prompt: from.text,
       to: to.text || undefined,
-      molecule: this.molecule.value,
-      kind: this.kind.value === "auto" ? undefined : this.kind.value,
+      ...this.molecules.state(),
       seed: this.seed.value,
       steps: changed("steps"),
       guidance: changed("guidance_scale"),
       samples: changed("samples"),
+      preset: this.published?.box.checked ? "published" : undefined,
     };
   }
 
@@ -156,20 +145,6 @@ export class Ask {
   get holdsPicture() {
     const { from, to } = this.picture.asked;
     return Boolean(from.held || to.held);
-  }
-
-  #kind() {
-    return this.kind.value === "auto" ? guessKind(this.molecule.value) : this.kind.value;
-  }
-
-  #understood() {
-    const kind = this.#kind();
-    const text = this.molecule.value.trim();
-    const count = text.replace(/^>.*$/gm, "").replace(/[^A-Za-z]/g, "").length;
-    const key = kind && ["smiles", "ccd", "protein", "json"].includes(kind) ? kind : "none";
-    this.kind.options[0].textContent =
-      kind && this.kind.value === "auto" ? t("kind.guess", { kind: t(`kind.${kind}`) }) : t("kind.auto");
-    byId("understood").textContent = t(`understood.${key}`, { code: text.toUpperCase(), count });
   }
 
   /**
@@ -186,14 +161,15 @@ export class Ask {
     this.complain(pipeline, "");
     if (pipeline === "dalle2") this.complain("dalle1", "");
     const settings = { seed };
-    for (const [name, slider] of Object.entries(this.sliders[pipeline])) settings[name] = Number(slider.value);
+    for (const [name, slider] of Object.entries(this.sliders[pipeline] ?? {})) settings[name] = Number(slider.value);
+    if (pipeline === "alphafold3" && this.published?.box.checked) Object.assign(settings, this.published.settings);
     if (pipeline === "dalle1") {
       if (this.sliders.dalle2.samples) settings.samples = Number(this.sliders.dalle2.samples.value);
       return { input: { prompt: this.prompt.value }, settings };
     }
     if (pipeline === "dalle2") return { input: pictureInputOf(this.picture.asked), settings };
     try {
-      return { input: inputOf(this.molecule.value, this.#kind() ?? "smiles"), settings };
+      return { input: this.molecules.input, settings };
     } catch {
       const accepted = t("error.json_accepted", {
         example: '{"sequences":[{"ligand":{"id":"L","ccdCodes":["ATP"]}}]}',
@@ -210,8 +186,8 @@ export class Ask {
   complain(place, text, path = "") {
     const field = FIELD[place] ?? "seed";
     this.said[place] = text;
-    // Both DALL·Es share a field: what one complains of stays when the other is content.
-    const others = this.picture?.mode === "compare" ? Object.keys(FIELD).filter((id) => FIELD[id] === field) : [];
+    // Two models may share a field: what one complains of stays when the other is content.
+    const others = this.molecules ? this.pipelines.filter((id) => FIELD[id] === field) : [];
     text ||= others.map((id) => this.said[id]).find(Boolean) ?? "";
     const box = byId(`${field}-error`);
     box.textContent = text;
@@ -226,21 +202,26 @@ export class Ask {
     const steps = perPipeline(this.wanted?.steps, 2);
     const guidance = perPipeline(this.wanted?.guidance, 2);
     const samples = perPipeline(this.wanted?.samples, 2);
+    const has = (wanted) => infos.some(({ id }) => id === wanted); // it may still be loading
     const groups = ["dalle2", "alphafold3", "dalle1"].flatMap((pipeline, i) => {
       const info = infos.find(({ id }) => id === pipeline);
       if (!info?.available) return [];
-      if (pipeline !== "dalle1") this.#chips(pipeline, info.examples);
+      if (pipeline === "dalle2")
+        chips(byId("prompt-examples"), info.examples, (input) => {
+          this.fillFrom("dalle2", input);
+          this.on.run(["dalle2"]);
+        });
+      if (pipeline === "alphafold3") this.molecules.offer(info.examples, has("alphafold2"));
       const wanted = { steps: steps[i], guidance_scale: guidance[i], samples: samples[i] };
-      return [this.#group(pipeline, info.settings, wanted)];
+      return [this.#group(pipeline, info, wanted)];
     });
-    const comparable = infos.some(({ id }) => id === "dalle1");
-    this.picture.offer("compare", comparable);
+    this.picture.offer("compare", has("dalle1"));
     if (SAMPLES[this.picture.mode] && samples[0] === undefined) this.#moded();
     const hints = ["steps", "guidance_scale"].map((name) => element("p", "hint", t(`settings.hint.${name}`)));
     byId("settings-form").replaceChildren(...groups, ...hints);
   }
 
-  #group(pipeline, settings, wanted) {
+  #group(pipeline, { settings, presets }, wanted) {
     const group = element("fieldset", "", "");
     group.dataset.accent = ACCENT[pipeline];
     group.append(element("legend", "", t(`${pipeline}.title`)));
@@ -261,31 +242,21 @@ export class Ask {
       this.sliders[pipeline][name] = slider;
       group.append(row);
     }
+    if (presets?.published) group.append(this.#published(presets.published));
     return group;
   }
 
-  #chips(pipeline, examples) {
-    const buttons = examples.map(({ label, input }) => {
-      const chip = element("button", "", label);
-      chip.type = "button";
-      chip.addEventListener("click", () => {
-        this.fillFrom(pipeline, input);
-        this.on.run([pipeline]);
-      });
-      return chip;
-    });
-    const row = byId(`${FIELD[pipeline]}-examples`);
-    row.replaceChildren(...buttons);
-    // For the mouse only: by keyboard the row scrolls with the focus, by touch it is swiped.
-    const more = element("span", "more-chips", "");
-    more.setAttribute("aria-hidden", "true");
-    more.addEventListener("click", () => {
-      const end = row.scrollLeft + row.clientWidth >= row.scrollWidth - 2;
-      row.scrollTo({ left: end ? 0 : row.scrollLeft + 0.8 * row.clientWidth, behavior: "smooth" });
-    });
-    row.nextElementSibling?.remove();
-    row.after(more);
-    more.hidden = row.scrollWidth <= row.clientWidth;
+  /** The paper's own sampler, slower and without the sliders' say in it. @param {object} settings */
+  #published(settings) {
+    const row = element("label", "row preset", "");
+    const held = this.published?.box.checked ?? this.wanted?.preset === "published";
+    const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: held });
+    this.published = { box, settings };
+    const free = () => (this.sliders.alphafold3.steps.disabled = box.checked);
+    box.addEventListener("input", free);
+    free();
+    row.append(box, element("span", "", t("settings.published", { steps: settings.steps })));
+    return row;
   }
 
   /** @param {boolean} running */

@@ -1,4 +1,4 @@
-/** A model card's charts: training and guidance, from the card's own data. */
+/** A model card's charts: training, guidance and calibration, from the card's own data. */
 
 import { Refused, card } from "./net.js";
 import { react } from "./plotly.js";
@@ -85,8 +85,35 @@ function drawGuidance(element, points) {
   });
 }
 
-const PLOTS = { training: "curves", guidance: "guidance" };
-const DRAW = { training: drawTraining, guidance: drawGuidance };
+/** True against predicted confidence; on the dashed line the model knows exactly how right it is. @param {HTMLElement} element @param {Record<string, any[]>} classes */
+function drawCalibration(element, classes) {
+  const { colour, axis, layout } = look(element);
+  const traces = Object.entries(classes).map(([name, bins], i) => ({
+    name,
+    x: bins.map(({ plddt }) => plddt),
+    y: bins.map(({ lddt }) => lddt),
+    customdata: bins.map(({ atoms }) => atoms),
+    hovertemplate: t("card.bin", { name, true: "%{y:.0f}", predicted: "%{x:.0f}", atoms: "%{customdata:,}" }) + "<extra></extra>",
+    mode: "lines+markers",
+    line: { color: colour(COLOURS[i % COLOURS.length]), dash: DASHES[Math.floor(i / COLOURS.length) % 4], width: 2 },
+  }));
+  const exact = {
+    x: [0, 100],
+    y: [0, 100],
+    mode: "lines",
+    line: { color: colour("--ink-2"), dash: "dot", width: 1 },
+    hoverinfo: "skip",
+    showlegend: false,
+  };
+  return react(element, [exact, ...traces], {
+    ...layout,
+    xaxis: { ...axis, title: { text: t("card.predicted") }, range: [0, 100] },
+    yaxis: { ...axis, title: { text: t("card.true") }, range: [0, 102] },
+  });
+}
+
+const PLOTS = { training: "curves", guidance: "guidance", calibration: "calibration" };
+const DRAW = { training: drawTraining, guidance: drawGuidance, calibration: drawCalibration };
 
 async function start() {
   const places = Object.keys(PLOTS)

@@ -1,22 +1,28 @@
-/** DALL·E 1 beside DALL·E 2: what each took and what became of it, as a table. */
+/** Two models beside each other: what each took and what became of it, as a table. */
 
 import { Refused, card } from "./net.js";
-import { number, t } from "./text.js";
+import { t } from "./text.js";
 
-const SIDES = ["dalle2", "dalle1"];
-
+/**
+ * @typedef {{run: any, done: any, sample: number, card: any, panels: Record<string, import("./panel.js").Panel>}} Side
+ * @typedef {{words: string, sides: string[], rows: [string, (side: Side) => string | null][],
+ *   summary: (calls: (number | null)[], panels: Record<string, import("./panel.js").Panel>) => string}} Comparison
+ *   words: how its sentences' keys begin; sides: ids of pipelines; calls: forwards that each side's run took, null
+ *   until it is known
+ */
 export class Compare {
-  /** @param {HTMLElement} root the tab's panel */
-  constructor(root) {
+  /** @param {HTMLElement} root the tab's panel @param {Comparison} what */
+  constructor(root, what) {
+    this.what = what;
     this.table = root.querySelector("table");
-    this.words = root.querySelector("#compare-summary");
+    this.words = root.querySelector(".compare-summary");
     /** @type {Record<string, any>} */
     this.cards = {};
   }
 
   /** Parameters come from the cards. */
   async open() {
-    for (const id of SIDES) {
+    for (const id of this.what.sides) {
       if (this.cards[id]) continue;
       try {
         this.cards[id] = await card(id);
@@ -30,45 +36,41 @@ export class Compare {
   /** @param {Record<string, import("./panel.js").Panel>} panels */
   show(panels) {
     this.last = [panels];
+    const { words, sides, rows, summary } = this.what;
     const head = this.table.tHead?.rows[0] ?? this.table.createTHead().insertRow();
-    head.replaceChildren(cell("td", ""), ...SIDES.map((id) => heading("col", t(`compare.${id}`))));
+    head.replaceChildren(cell("td", ""), ...sides.map((id) => heading("col", t(`${words}.${id}`))));
     const body = this.table.tBodies[0] ?? this.table.createTBody();
     body.replaceChildren();
-    for (const [key, value] of ROWS) {
+    for (const [key, value] of rows) {
       const row = body.insertRow();
-      row.append(heading("row", t(`compare.row.${key}`)));
-      for (const id of SIDES) {
+      row.append(heading("row", t(`${words}.row.${key}`)));
+      for (const id of sides) {
         const { run, sample } = panels[id];
-        row.append(cell("td", value({ run, done: run?.done, sample, card: this.cards[id] }) ?? "–"));
+        row.append(cell("td", value({ run, done: run?.done, sample, card: this.cards[id], panels }) ?? "–"));
       }
     }
-    const [two, one] = SIDES.map((id) => panels[id].run?.done && callsOf(panels[id].run));
-    this.words.textContent = two && one ? t("compare.summary", { one, two }) : t("compare.waiting");
+    this.words.textContent = summary(
+      sides.map((id) => (panels[id].run?.done ? callsOf(panels[id].run) : null)),
+      panels,
+    );
   }
 }
 
 /** Forward passes that a run took; null if it does not say. @param {import("./run.js").Run} run */
-function callsOf({ done }) {
+export function callsOf({ done }) {
   if (!done?.calls) return null;
   return Object.values(done.calls).reduce((sum, count) => sum + count, 0);
 }
 
-/** @type {[string, (shown: {run: any, done: any, sample: number, card: any}) => string | null][]} */
-const ROWS = [
-  ["caption", ({ run }) => run?.input.prompt ?? null],
-  ["origin", ({ run }) => (run ? t(`origin.${run.source}`) : null)],
-  ["order", ({ run }) => (run?.start ? t(run.stepwise ? "compare.order.tokens" : "compare.order.noise") : null)],
-  ["calls", ({ run }) => (run?.done ? whole(callsOf(run)) : null)],
-  ["ms", ({ done }) => (done?.timings?.total_s ? t("compare.ms", { value: whole(done.timings.total_s * 1000) }) : null)],
-  ["size", ({ done }) => (done ? sizeOf(done.sample) : null)],
-  ["judged", ({ done, sample }) => judged(done?.judged?.[sample]?.[0])],
-  ["clip", ({ done, sample }) => (typeof done?.clip_score?.[sample] === "number" ? number(done.clip_score[sample]) : null)],
-  ["parameters", ({ card: data }) => (data?.parameters ? whole(data.parameters) : null)],
-];
+/** Rows that every comparison has. */
+export const COMMON = {
+  origin: ({ run }) => (run ? t(`origin.${run.source}`) : null),
+  calls: ({ run }) => (run?.done ? whole(callsOf(run)) : null),
+  ms: ({ done }) => (done?.timings?.total_s ? t("compare.ms", { value: whole(done.timings.total_s * 1000) }) : null),
+  parameters: ({ card: data }) => (data?.parameters ? whole(data.parameters) : null),
+};
 
-const whole = (value) => (value === null ? null : new Intl.NumberFormat("en").format(Math.round(value)));
-const judged = (best) => (best ? `${best.label} (${Math.round(best.probability * 100)} %)` : null);
-const sizeOf = ({ shape }) => t("compare.pixels", { side: shape.at(-2) });
+export const whole = (value) => (value === null ? null : new Intl.NumberFormat("en").format(Math.round(value)));
 
 function heading(scope, text) {
   return Object.assign(document.createElement("th"), { scope, textContent: text });

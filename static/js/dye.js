@@ -1,19 +1,72 @@
-/** The dye drop's own controls: which shape the particles are drawn from, and "stir again". */
+/** The dye drop's own controls: let it spread, gather it again, stir again, and which shape it was. */
 
+import { endOf } from "./particles_view.js";
 import { knows, t } from "./text.js";
 
 const byId = (id) => document.getElementById(id);
+const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+/** Seconds from the drop to the noise. */
+const SWEEP = 7;
+/** Two samples of 1,500 particles each are drawn as one cloud. */
+const SAMPLES = 2;
 
 export class Dye {
-  /** @param {(input: object, settings: object) => void} go */
-  constructor(go) {
+  /**
+   * @param {{panel: import("./panel.js").Panel, stage: import("./stage.js").Stage,
+   *   go: (input: object, settings: object) => void}} parts
+   */
+  constructor({ panel, stage, go }) {
+    this.panel = panel;
+    this.stage = stage;
     this.go = go;
     this.input = {};
+    /** @type {import("./run.js").Run | null} the run that was gathered, while its particles spread */
+    this.gathered = null;
     byId("dye-run").addEventListener("click", () => this.stir());
+    byId("dye-forward").addEventListener("click", () => this.forward());
+    byId("dye-reverse").addEventListener("click", () => this.reverse());
   }
 
   stir() {
-    this.go(this.input, { seed: Math.floor(Math.random() * 1e6) });
+    this.go(this.input, { seed: Math.floor(Math.random() * 1e6), samples: SAMPLES });
+  }
+
+  /** From the data to the noise: the playhead goes left. */
+  async forward() {
+    const { spread } = await import("./dye_forward.js");
+    const { run } = this.panel;
+    if (run?.source !== "computed") this.gathered = run;
+    if (!this.gathered?.done) return;
+    this.panel.attach(spread(this.gathered, endOf(this.gathered), Math.floor(Math.random() * 2 ** 32)));
+    this.stage.refresh();
+    if (still) this.stage.seek(0);
+    else this.#sweep();
+  }
+
+  /** From noise to the data, as the sampler went. */
+  reverse() {
+    const { panel, stage } = this;
+    if (panel.run?.source === "computed") panel.attach(this.gathered);
+    if (!panel.run) return;
+    stage.player.seek(0);
+    if (still) stage.player.seek(1);
+    else stage.player.play();
+    stage.refresh();
+  }
+
+  #sweep() {
+    const { stage } = this;
+    const begun = performance.now();
+    let at = 1;
+    stage.seek(1);
+    const move = (now) => {
+      // Whoever takes the playhead, or stirs, ends this.
+      if (stage.player.u !== at || stage.player.playing || this.panel.run?.source !== "computed") return;
+      at = Math.min(1, Math.max(0, 1 - (now - begun) / 1000 / SWEEP)); // the first frame's time may lie before
+      stage.seek(at);
+      if (at > 0) requestAnimationFrame(move);
+    };
+    requestAnimationFrame(move);
   }
 
   /** @param {import("./net.js").PipelineInfo | undefined} info */

@@ -35,8 +35,28 @@ export class FlatScene {
     return this.turn;
   }
 
+  /** @param {import("./molecule_look.js").Look} look */
+  paint(look) {
+    this.look = look;
+  }
+
   place(which, xyz) {
     this.placed[which] = xyz;
+  }
+
+  /** As in scene3d.js; a ribbon needs the other viewer, thin lines do not. */
+  overlay(shapes) {
+    this.shapes = shapes;
+  }
+
+  /** @param {0 | 1} which @returns {{x: number, y: number, depth: number}[] | null} */
+  screen(which) {
+    const xyz = this.placed[which];
+    if (!xyz) return null;
+    const canvas = this.canvases[which];
+    const side = canvas.clientWidth;
+    const [left, top] = [canvas.offsetLeft, canvas.offsetTop];
+    return pointsOf(xyz, side, this.radius, this.turn).map(({ x, y, depth }) => ({ x: x + left, y: y + top, depth }));
   }
 
   fit(radius, turn) {
@@ -51,20 +71,28 @@ export class FlatScene {
   }
 
   render() {
-    this.canvases.forEach((canvas, which) => this.#draw(canvas, this.placed[which]));
+    this.canvases.forEach((canvas, which) => this.#draw(canvas, this.placed[which], which));
   }
 
   get pixelsPerAngstrom() {
     return this.canvases[0].clientWidth / 2 / this.radius;
   }
 
-  #draw(canvas, xyz) {
+  #draw(canvas, xyz, which) {
     const { clientWidth, clientHeight } = canvas.parentElement;
     const side = Math.round(Math.min(clientWidth, clientHeight) * devicePixelRatio);
     canvas.width = side;
     canvas.height = side;
     canvas.style.width = canvas.style.height = `${side / devicePixelRatio}px`;
-    if (xyz) drawAtoms(canvas, this.molecule, xyz, this.radius, this.turn);
+    if (!xyz) return;
+    drawAtoms(canvas, this.molecule, xyz, this.radius, this.turn, this.look?.colours);
+    if (which !== 1) return;
+    const context = canvas.getContext("2d");
+    for (const { xyz: other, colour } of this.shapes ?? []) {
+      context.strokeStyle = colour;
+      context.lineWidth = 1.5 * devicePixelRatio;
+      drawBonds(context, this.molecule, pointsOf(other, side, this.radius, this.turn));
+    }
   }
 
   restyle() {
@@ -76,30 +104,40 @@ export class FlatScene {
  * Balls and sticks, far ones first. @param {HTMLCanvasElement} canvas square
  * @param {import("./molecule.js").Molecule} molecule @param {Float32Array} xyz (N, 3) centred
  * @param {number} radius Å from the middle to the edge @param {import("./orientation.js").Quaternion} turn
+ * @param {string[]} [colours] one per atom; else by element
  */
-export function drawAtoms(canvas, molecule, xyz, radius, turn) {
+export function drawAtoms(canvas, molecule, xyz, radius, turn, colours) {
   const side = canvas.width;
   const context = canvas.getContext("2d");
   const scale = side / 2 / radius;
-  const points = molecule.atoms.map((_, i) => {
-    const [x, y, depth] = rotated(turn, xyz.subarray(3 * i, 3 * i + 3));
-    return { x: side / 2 + x * scale, y: side / 2 - y * scale, depth };
-  });
+  const points = pointsOf(xyz, side, radius, turn);
   context.lineWidth = Math.max(1.5, scale * 0.25);
   context.strokeStyle = getComputedStyle(canvas).getPropertyValue("--line-strong");
-  for (const [i, j] of molecule.bonds) {
-    context.beginPath();
-    context.moveTo(points[i].x, points[i].y);
-    context.lineTo(points[j].x, points[j].y);
-    context.stroke();
-  }
+  drawBonds(context, molecule, points);
   const order = points.map((_, i) => i).sort((a, b) => points[a].depth - points[b].depth);
   context.lineWidth = 1;
   for (const i of order) {
     context.beginPath();
-    context.fillStyle = elementColour(molecule.atoms[i].element);
+    context.fillStyle = colours?.[i] ?? elementColour(molecule.atoms[i].element);
     context.arc(points[i].x, points[i].y, Math.max(1.5, scale * 0.42), 0, 2 * Math.PI);
     context.fill();
+    context.stroke();
+  }
+}
+
+function pointsOf(xyz, side, radius, turn) {
+  const scale = side / 2 / radius;
+  return Array.from({ length: xyz.length / 3 }, (_, i) => {
+    const [x, y, depth] = rotated(turn, xyz.subarray(3 * i, 3 * i + 3));
+    return { x: side / 2 + x * scale, y: side / 2 - y * scale, depth };
+  });
+}
+
+function drawBonds(context, molecule, points) {
+  for (const [i, j] of molecule.bonds) {
+    context.beginPath();
+    context.moveTo(points[i].x, points[i].y);
+    context.lineTo(points[j].x, points[j].y);
     context.stroke();
   }
 }

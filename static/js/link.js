@@ -1,12 +1,17 @@
 /**
- * The page's state in its address: ?mode=&prompt=&to=&molecule=&kind=&seed=&steps=&guidance=&samples=&theme=. Pictures
- * are not in it: they are files. Pure.
+ * The page's state in its address: ?mode=&prompt=&to=&molecule=&kind=&seed=&steps=&guidance=&samples=&preset=
+ * &twins=&profile=&view=&colour=&theme=. Pictures are not in it: they are files. Pure.
  *
  * @typedef {{mode?: string, prompt?: string, to?: string, molecule?: string, kind?: string, seed?: string,
- *   steps?: string, guidance?: string, samples?: string, theme?: string}} LinkState
+ *   steps?: string, guidance?: string, samples?: string, preset?: string, twins?: string, profile?: string,
+ *   view?: string, colour?: string, theme?: string}} LinkState preset: "published"; twins: "1" for AlphaFold 2 beside 3; profile: "1" for related sequences;
+ *   view: how molecules are drawn
  */
 
-const KEYS = ["mode", "prompt", "to", "molecule", "kind", "seed", "steps", "guidance", "samples", "theme"];
+const KEYS = [
+  "mode", "prompt", "to", "molecule", "kind", "seed", "steps", "guidance", "samples", "preset", "twins", "profile", "view", "colour",
+  "theme",
+];
 
 /** @param {string} search @returns {LinkState} */
 export function readLink(search) {

@@ -5,7 +5,10 @@ import { Chart } from "./chart.js";
 import { Dye } from "./dye.js";
 import { ImageView } from "./image_view.js";
 import { KeyFrames } from "./keyframes.js";
+import { LessonDoor } from "./lesson_door.js";
 import { readLink, writeLink } from "./link.js";
+import { MoleculeSide } from "./molecule_side.js";
+import { Wishes } from "./molecule_tools.js";
 import { MoleculeView } from "./molecule_view.js";
 import { pipelines, recorded } from "./net.js";
 import { Panel } from "./panel.js";
@@ -16,6 +19,7 @@ import { Run } from "./run.js";
 import { Runner } from "./runner.js";
 import { summaryOf, tablesOf } from "./settling_words.js";
 import { Stage } from "./stage.js";
+import { Tabs } from "./tabs.js";
 import { currentTheme, themeSwitch } from "./theme.js";
 import { t, translate } from "./text.js";
 
@@ -38,24 +42,36 @@ addEventListener("unhandledrejection", () => trouble(t("error.script"), true));
 const announce = (text) => (byId("welcome").textContent = text);
 
 translate();
+const wishes = new Wishes({});
 const panels = {
   dalle2: new Panel(byId("dalle2"), "dalle2", (places) => new ImageView(places)),
-  alphafold3: new Panel(byId("alphafold3"), "alphafold3", (places) => new MoleculeView(places)),
+  alphafold3: new Panel(byId("alphafold3"), "alphafold3", (places) => new MoleculeView(places, wishes)),
+  alphafold2: new Panel(byId("alphafold2"), "alphafold2", (places) => new MoleculeView(places, wishes, true)),
   dalle1: new Panel(byId("dalle1"), "dalle1", (places) => new ImageView(places)),
   dye: new Panel(byId("dye-section"), "dye", (places) => new ParticlesView(places)),
 };
 const chart = new Chart(byId("chart"), byId("chart-frame"));
 const stage = new Stage({ panels: [panels.dalle2, panels.alphafold3], extra: [panels.dye] });
-const side = new PictureSide(panels, stage, {
+const tabs = new Tabs(byId("below-tabs"));
+const side = new PictureSide(panels, stage, tabs, {
   ask: () => ask,
   run,
   record: showRecording,
   redraw: drawChart,
 });
+const molecules = new MoleculeSide(panels, stage, tabs, { redraw: drawChart });
 const ask = new Ask({
   run,
   stop: () => Object.values(runners).forEach((runner) => runner.stop()),
-  moded: (mode) => side.setMode(mode),
+  // Two models can be compared at a time: pictures or molecules.
+  moded: (mode) => {
+    if (mode === "compare") ask.setMoleculeMode("alone");
+    side.setMode(mode);
+  },
+  twinned: (on) => {
+    if (on && ask.picture.mode === "compare") ask.picture.setMode("caption");
+    molecules.setTwins(on);
+  },
   say: announce,
 });
 const link = readLink(followedCode ? "" : location.search);
@@ -87,14 +103,19 @@ const runners = Object.fromEntries(
       },
       complain: (text, field) => {
         if (panel.id === "dye") dye.complain(text);
-        else ask.complain(panel.id, text, field);
+        else if (panel.id === "alphafold2" && (field !== undefined || text === "")) molecules.refuse(text);
+        else if (panel.id !== "alphafold2" || molecules.comparing) ask.complain(panel.id, text, field);
       },
       trouble,
     }),
   ]),
 );
 
-const dye = new Dye((input, settings) => runners.dye.go(input, settings));
+const dye = new Dye({
+  panel: panels.dye,
+  stage,
+  go: (input, settings) => runners.dye.go(input, settings),
+});
 const keyFrames = (still ? [panels.dalle2, panels.alphafold3] : []).map(
   (panel) => new KeyFrames(panel, (u) => stage.seek(u)),
 );
@@ -110,14 +131,17 @@ function run(ids) {
 }
 
 function address() {
-  return writeLink({ ...ask.state(), theme: currentTheme() === "light" ? undefined : currentTheme() }, location.search);
+  const theme = currentTheme() === "light" ? undefined : currentTheme();
+  const look = { view: wishes.style ?? undefined, colour: wishes.colour ?? undefined };
+  return writeLink({ ...ask.state(), ...look, theme }, location.search);
 }
 
 /** The chart, its table and the key frames follow from complete runs. */
 function drawChart() {
   for (const row of keyFrames) row.draw(stage.axis);
+  molecules.draw();
   const rows = stage.panels
-    .filter(({ run: shown }) => shown?.done?.settling?.bands?.length && !shown.stepwise)
+    .filter(({ run: shown, root }) => root.dataset.accent && shown?.done?.settling?.bands?.length && !shown.stepwise)
     .map(({ name, root, run: shown }) => ({ name, accent: root.dataset.accent, settling: shown.done.settling }));
   if (rows.length === 0) return;
   byId("chart-summary").textContent = summaryOf(rows);
@@ -143,6 +167,7 @@ byId("copy-link").addEventListener("click", async (event) => {
 function restyle() {
   stage.restyle();
   side.map.redraw();
+  molecules.near.draw();
   drawChart();
 }
 themeSwitch(() => {
@@ -213,7 +238,12 @@ async function showOffer() {
     run(infos.filter(({ id, available }) => available && ask.pipelines.includes(id)).map(({ id }) => id));
 }
 
+wishes.set({ style: link.view ?? null, colour: link.colour ?? null });
+// Only an address that holds a state already is kept up to date; else the link button writes it.
+wishes.listeners.push(() => location.search && history.replaceState(null, "", address()));
 ask.fill(link);
 stage.changed();
-startRoom({ stage, panels, runners, ask, trouble, announce, restyle });
+const lessons = new LessonDoor({ stage, panels, runners, ask, side, announce, follower: followedCode !== "" });
+startRoom({ stage, panels, runners, ask, trouble, announce, restyle, lessons });
+if (!followedCode) lessons.openFrom(location.search);
 await Promise.all([showRecorded(), showOffer()]);

@@ -1,7 +1,9 @@
 /**
  * What the start event says about a molecule, in the shape the views need. Pure.
  *
- * @typedef {{element: string, name: string, residue: string, resnum: number, chain: string}} Atom
+ * @typedef {{element: string, name: string, residue: string, resnum: number, chain: string, token: number,
+ *   kind: "protein" | "dna" | "rna" | "ligand" | "ion", standard: boolean, ribbon: boolean}} Atom
+ *   standard: of one of the usual residues; ribbon: of a chain that can be drawn as one
  */
 
 /** Jmol/CPK colours as Mol* uses them. */
@@ -26,6 +28,7 @@ const ELEMENT_COLOURS = {
   Ni: "#50d050",
   Cu: "#c88033",
   Zn: "#7d80b0",
+  Cd: "#ffd98f",
   Se: "#ffa100",
   Br: "#a62929",
   I: "#940094",
@@ -37,13 +40,26 @@ export const elementName = (symbol) => symbol.charAt(0).toUpperCase() + symbol.s
 /** @param {string} symbol */
 export const elementColour = (symbol) => ELEMENT_COLOURS[elementName(symbol)] ?? "#c0c0c0";
 
+const NUCLEIC = new Set(["dna", "rna"]);
+const STANDARD = {
+  protein: new Set(
+    "ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL UNK".split(" "),
+  ),
+  dna: new Set("DA DC DG DT".split(" ")),
+  rna: new Set("A C G U".split(" ")),
+};
+/** The atom that stands for a residue. */
+const CENTRE = { protein: "CA", dna: "C1'", rna: "C1'" };
+/** Residues in a row from which a ribbon says more than sticks. */
+const RIBBON = 5;
+
 /**
- * Chains that are drawn as proteins: those whose tokens are residues. A short peptide comes with all its
- * atoms, each its own token, and is drawn as the molecule it is.
- * @param {any} start @returns {Set<string>} chain ids
+ * Chains whose tokens are residues or nucleotides, which can be drawn as ribbons. A short peptide comes
+ * with all its atoms, each its own token, and is drawn as the molecule it is.
+ * @param {any[]} atoms @returns {Set<string>} chain ids
  */
-function backbones({ chains = [], atoms = [] }) {
-  const ids = chains.filter(({ kind }) => kind === "protein").map(({ id }) => id);
+function ribbons(atoms) {
+  const ids = [...new Set(atoms.filter(({ kind }) => kind in CENTRE).map(({ chain }) => chain))];
   return new Set(
     ids.filter((id) => {
       const own = atoms.filter(({ chain }) => chain === id);
@@ -57,38 +73,91 @@ export class Molecule {
   constructor(start) {
     /** @type {[number, number, number][]} from the input graph, never from distances */
     this.bonds = start.bonds ?? [];
-    const proteins = backbones(start);
-    this.atoms = (start.atoms ?? []).map((atom) => ({
-      element: elementName(atom.element),
-      name: atom.name ?? "",
-      residue: typeof atom.residue === "string" ? atom.residue : "UNK",
-      resnum: atom.resnum ?? atom.residue_index ?? 1,
-      chain: atom.chain ?? "A",
-      protein: proteins.has(atom.chain),
-    }));
-    this.protein = this.atoms.some(({ protein }) => protein);
+    const kinds = new Map((start.chains ?? []).map(({ id, kind }) => [id, kind]));
+    this.atoms = (start.atoms ?? []).map((atom, i) => {
+      const kind = atom.kind ?? kinds.get(atom.chain) ?? "ligand";
+      const residue = typeof atom.residue === "string" ? atom.residue : "UNK";
+      return {
+        element: elementName(atom.element),
+        name: atom.name ?? "",
+        residue,
+        resnum: atom.resnum ?? (atom.residue_index > 0 || kind in CENTRE ? (atom.residue_index ?? 1) : 1),
+        chain: atom.chain ?? "A",
+        kind,
+        token: atom.token ?? i,
+        standard: STANDARD[kind]?.has(residue) ?? false,
+        ribbon: false,
+      };
+    });
+    const drawn = ribbons(this.atoms);
+    for (const atom of this.atoms) atom.ribbon = drawn.has(atom.chain) && atom.kind in CENTRE;
+    this.chains = [...new Set(this.atoms.map(({ chain }) => chain))];
+    this.kinds = [...new Set(this.atoms.map(({ kind }) => kind))];
     /** of the atoms that are drawn in element colours */
-    this.elements = [...new Set(this.atoms.filter((atom) => !atom.protein).map(({ element }) => element))];
-    this.traces = this.#traces();
+    this.elements = this.#elements((atom) => !atom.ribbon);
+    this.allElements = this.#elements(() => true);
+    this.traces = this.#traces(({ kind }) => kind === "protein");
+    this.strands = this.#traces(({ kind }) => NUCLEIC.has(kind));
+    /** whether a ribbon is the natural way to draw it */
+    this.folded = [...this.traces, ...this.strands].some((trace) => this.#run(trace) >= RIBBON);
+    this.ribbon = this.traces.length + this.strands.length > 0;
+    this.tokens = this.#tokens();
+    /** @type {number[]} of every atom, its place among the tokens */
+    this.tokenOf = [];
+    this.tokens.forEach(({ atoms }, k) => atoms.forEach((i) => (this.tokenOf[i] = k)));
     this.diameter = this.#guessDiameter();
   }
 
-  /** Indices of the C-alpha atoms, one list per protein chain. */
-  #traces() {
+  #elements(wanted) {
+    return [...new Set(this.atoms.filter(wanted).map(({ element }) => element))];
+  }
+
+  /** Indices of the atoms that stand for the residues, one list per chain. */
+  #traces(wanted) {
     const traces = new Map();
-    this.atoms.forEach(({ protein, name, chain }, i) => {
-      if (protein && name === "CA") traces.set(chain, [...(traces.get(chain) ?? []), i]);
+    this.atoms.forEach((atom, i) => {
+      if (!atom.ribbon || !wanted(atom) || atom.name !== CENTRE[atom.kind]) return;
+      traces.set(atom.chain, [...(traces.get(atom.chain) ?? []), i]);
     });
     return [...traces.values()];
   }
 
+  /** Longest row of consecutive residues. @param {number[]} trace */
+  #run(trace) {
+    let longest = 0;
+    let length = 0;
+    trace.forEach((i, k) => {
+      const joined = k > 0 && this.atoms[i].resnum === this.atoms[trace[k - 1]].resnum + 1;
+      length = joined ? length + 1 : 1;
+      longest = Math.max(longest, length);
+    });
+    return longest;
+  }
+
+  /**
+   * What the trunk calls tokens: residues, nucleotides, single atoms of everything else.
+   * @returns {{atom: number, atoms: number[], chain: string, residue: string, resnum: number}[]} atom: the one that
+   *   stands for it
+   */
+  #tokens() {
+    const tokens = [];
+    this.atoms.forEach(({ token, chain, residue, resnum, kind, name }, i) => {
+      tokens[token] ??= { atom: i, atoms: [], chain, residue, resnum };
+      tokens[token].atoms.push(i);
+      if (name === CENTRE[kind]) tokens[token].atom = i;
+    });
+    return tokens.filter(Boolean);
+  }
+
   /**
    * Expected size in Å before anything is known: for a protein the radius of gyration of a folded
-   * chain, 2.2 N^0.38 (Skolnick et al. 1997), else a zigzag along the longest path of bonds.
+   * chain, 2.2 N^0.38 (Skolnick et al. 1997), for a strand half its length as a helix, else a zigzag
+   * along the longest path of bonds.
    */
   #guessDiameter() {
     const residues = this.traces.flat().length;
-    if (residues > 0) return 2.6 * 2.2 * residues ** 0.38;
+    const strand = Math.max(0, ...this.strands.map(({ length }) => length));
+    if (residues + strand > 0) return Math.max(5.7 * residues ** 0.38, strand > 0 ? 14 + 2.2 * strand : 0);
     const neighbours = this.atoms.map(() => []);
     for (const [i, j] of this.bonds) {
       neighbours[i].push(j);
@@ -106,6 +175,13 @@ export class Molecule {
     if (this.atoms.length === 0) return 3;
     const [end] = furthest(0);
     return Math.max(3, Math.min(1.15 * furthest(end)[1] + 2, 3.4 * this.atoms.length ** 0.6));
+  }
+
+  /** How an atom is called in sentences. @param {number} i */
+  label(i) {
+    const { name, residue, resnum, chain, kind } = this.atoms[i];
+    const place = kind in CENTRE ? `${residue} ${resnum}` : residue;
+    return { name, place, chain: this.chains.length > 1 ? chain : "" };
   }
 }
 

@@ -1,21 +1,31 @@
 /** Molecules: which frame is drawn how. The 3-D viewer is scene3d.js, its replacement flat_scene.js. */
 
+import { AtomMarks } from "./atom_marks.js";
 import { decode, sampleOf } from "./decode.js";
 import { FlatScene, drawAtoms } from "./flat_scene.js";
-import { Molecule, elementColour, extent } from "./molecule.js";
+import { Molecule, extent } from "./molecule.js";
+import { legend } from "./molecule_legend.js";
+import { lookOf } from "./molecule_look.js";
+import { MoleculeTools } from "./molecule_tools.js";
 import { widestView } from "./orientation.js";
+import { References } from "./references.js";
 import { Scene3D, loadViewer } from "./scene3d.js";
-import { secondaryStructure } from "./secondary_structure.js";
-import { knows, number, t } from "./text.js";
+import { structureOf } from "./secondary_structure.js";
+import { number, t } from "./text.js";
 
 /** Share of the well's half width that the molecule may fill. */
 const FILL = 0.87;
-const SVG = "http://www.w3.org/2000/svg";
 
 export class MoleculeView {
-  /** @param {{noisy: HTMLElement, estimate: HTMLElement, foot: HTMLElement}} places */
-  constructor({ noisy, estimate, foot }) {
+  /**
+   * @param {{noisy: HTMLElement, estimate: HTMLElement, foot: HTMLElement}} places
+   * @param {import("./molecule_tools.js").Wishes} wishes how visitors want molecules drawn
+   * @param {boolean} [later] the viewer is brought up when there is something to show
+   */
+  constructor({ noisy, estimate, foot }, wishes, later = false) {
     this.wells = [noisy, estimate];
+    this.wishes = wishes;
+    wishes.listeners.push(() => this.restyle());
     this.foot = foot;
     this.molecule = null;
     this.last = null;
@@ -29,26 +39,39 @@ export class MoleculeView {
       well.append(bar);
       return bar;
     });
-    this.compare = Object.assign(document.createElement("button"), { type: "button", className: "compare-reference" });
-    this.compare.textContent = t("molecule.reference");
-    this.compare.setAttribute("aria-pressed", "false");
-    this.compare.hidden = true;
-    this.compare.addEventListener("click", () => {
-      this.compare.setAttribute("aria-pressed", String(this.compare.getAttribute("aria-pressed") !== "true"));
-      if (this.last) this.show(this.last);
+    this.tools = new MoleculeTools(estimate.parentElement, wishes);
+    this.references = new References(() => this.last && this.show(this.last));
+    estimate.parentElement.append(this.references.element);
+    this.marks = new AtomMarks(this.wells, {
+      screen: (which) => (this.last && this.scene?.screen(which)) || null,
+      label: (i) => this.#label(i),
+      wanted: (i) => this.#visible(i),
+      pointed: (i) => this.pointed(i),
     });
+    /** called with the atom under the pointer, null when there is none */
+    this.pointed = () => {};
+    this.plddt = null;
     this.loading = document.createElement("p");
     this.loading.className = "waiting";
     this.loading.textContent = t("molecule.loading");
-    estimate.append(this.loading);
-    this.ready = this.#load();
+    if (!later) this.#bringUp();
+  }
+
+  #bringUp() {
+    if (this.begun) return;
+    this.begun = true;
+    this.wells[1].append(this.loading);
+    this.#load();
   }
 
   /** Brings the viewer up; a browser without it or without WebGL gets flat drawings and a sentence. */
   async #load() {
     try {
       await loadViewer();
-      this.scene = new Scene3D(this.wells, () => this.#drawScales());
+      this.scene = new Scene3D(this.wells, () => {
+        this.#drawScales();
+        this.marks.draw();
+      });
     } catch {
       this.scene = new FlatScene(this.wells);
       this.foot.after(
@@ -63,21 +86,67 @@ export class MoleculeView {
   start(run) {
     this.last = null;
     this.finished = false;
+    this.facing = null;
+    this.plddt = null;
+    this.marks.mark([]);
     this.molecule = run.start?.atoms ? new Molecule(run.start) : null;
-    if (!this.molecule) return;
+    if (!this.molecule) {
+      this.clear();
+      return;
+    }
+    this.#bringUp();
+    const { atoms, chains } = this.molecule;
+    this.references.follow(run, chains.length === 1 && !this.molecule.ribbon && atoms.length > 1);
     this.radius = this.molecule.diameter / 2;
     this.turn = [0, 0, 0, 1];
     const count = this.molecule.atoms.length;
     this.wells[0].setAttribute("aria-label", t("molecule.alt.noisy"));
     this.wells[1].setAttribute("aria-label", t("molecule.alt.estimate", { count }));
-    this.#drawLegend();
     if (run.done) this.#finish(run, 0, false);
+    this.#look();
     if (this.scene) this.#build();
   }
 
   #build() {
     this.scene.build(this.molecule, this.radius / FILL, this.turn);
+    this.scene.paint(this.look);
     if (this.last) this.show(this.last);
+  }
+
+  /** Nothing to show. */
+  clear() {
+    this.last = null;
+    this.tools.hide();
+    this.references.offer(null, 0);
+    this.foot.replaceChildren();
+    if (this.molecule) this.scene?.clear();
+    this.#drawScales();
+  }
+
+  /** Style, colours and legend, from what is wished and what is known. */
+  #look() {
+    this.look = lookOf(this.molecule, this.wishes, this.plddt);
+    this.tools.show(this.molecule, this.look, this.plddt !== null);
+    const row = legend(this.molecule, this.look, this.plddt);
+    if (this.legend?.parentElement === this.foot) this.legend.replaceWith(row);
+    else this.foot.replaceChildren(row);
+    this.legend = row;
+    this.scene?.paint(this.look);
+  }
+
+  /** @param {number} i atom */
+  #label(i) {
+    const { name, place, chain } = this.molecule.label(i);
+    const parts = [name, place, chain && t("atom.chain", { chain })];
+    if (this.plddt) parts.push(t("atom.plddt", { value: Math.round(this.plddt[i]) }));
+    return parts.filter(Boolean).join(" · ");
+  }
+
+  /** Whether an atom is drawn: a ribbon hides all but those that stand for its residues. */
+  #visible(i) {
+    const { ribbon, standard } = this.molecule.atoms[i];
+    const hidden = ribbon && standard && this.look.style === "cartoon";
+    return !hidden || this.molecule.tokens[this.molecule.tokenOf[i]].atom === i;
   }
 
   /** The finished sample says how large the molecule really is, and from where it is seen best. */
@@ -85,8 +154,16 @@ export class MoleculeView {
     this.finished = true;
     const { values } = sampleOf(decode(run.done.sample), 2, sample);
     this.radius = extent(values).radius + 1;
-    this.turn = widestView(values, glide ? this.scene?.turned : undefined);
+    this.turn = this.facing ?? widestView(values, glide ? this.scene?.turned : undefined);
     if (glide) this.scene?.fit(this.radius / FILL, this.turn);
+  }
+
+  /** From where the finished molecule is seen, until somebody turns it. @param {import("./orientation.js").Quaternion} turn */
+  face(turn) {
+    this.facing = turn;
+    if (!this.finished) return;
+    this.turn = turn;
+    this.scene?.fit(this.radius / FILL, turn);
   }
 
   /** Diameter in Å, as far as it is known. */
@@ -111,8 +188,14 @@ export class MoleculeView {
     const { run, frame, final, sample } = shown;
     if (!this.molecule) return;
     if (run.done && !this.finished) this.#finish(run, sample, true);
+    if (run.done?.plddt && (this.plddt === null || sample !== this.sample)) {
+      this.plddt = sampleOf(decode(run.done.plddt), 1, sample).values;
+      this.#look();
+    }
+    this.sample = sample;
     if (!this.scene) return;
     if (!frame && !final) {
+      this.references.offer(null, sample);
       this.scene.clear();
       return;
     }
@@ -128,26 +211,26 @@ export class MoleculeView {
       // What does not fit is drawn smaller, and the scale bar says by how much.
       this.shrink[which] = Math.min(1, this.radius / Math.max(radius, 1e-6));
       const placed = Float32Array.from(values, (v, i) => (v - centre[i % 3]) * this.shrink[which]);
-      this.scene.place(which, placed, which === 1 && this.shrink[1] === 1 ? this.#structure(values) : null);
+      const whole = which === 1 && this.shrink[1] === 1;
+      this.scene.place(which, placed, whole ? structureOf(this.molecule, values) : null, this.shrink[which]);
     });
-    this.#drawReference(final ? run.done : null);
+    this.#drawReferences(final ? run.done : null, sample);
     this.scene.render();
     this.#drawScales();
+    this.marks.draw();
   }
 
-  /** The experiment's coordinates over the finished first sample, onto which the server has laid them. @param {any} done */
-  #drawReference(done) {
-    const offered = Boolean(done?.reference && this.last.sample === 0 && this.scene.overlay);
-    this.compare.hidden = !offered;
-    if (!this.scene.overlay) return;
-    const shown = offered && this.compare.getAttribute("aria-pressed") === "true";
-    if (!shown) {
-      this.scene.overlay(null);
+  /** What is switched on lies over the finished first sample, onto which the server has laid it. */
+  #drawReferences(done, sample) {
+    this.references.offer(done, sample);
+    const { shapes } = this.references;
+    if (shapes.length === 0) {
+      this.scene.overlay([]);
       return;
     }
     const { centre } = extent(sampleOf(decode(done.sample), 2, 0).values);
-    const placed = Float32Array.from(decode(done.reference).values, (v, i) => (v - centre[i % 3]) * this.shrink[1]);
-    this.scene.overlay(placed);
+    const placed = ({ values }) => Float32Array.from(values, (v, i) => (v - centre[i % 3]) * this.shrink[1]);
+    this.scene.overlay(shapes.map((shape) => ({ ...shape, xyz: placed(shape) })));
   }
 
   /** @param {HTMLCanvasElement} canvas @param {any} frame or null for the sample @param {any} final @param {number} sample */
@@ -155,27 +238,12 @@ export class MoleculeView {
     const { values } = sampleOf(decode(frame ? frame.denoised : final), 2, sample);
     const { centre } = extent(values);
     const placed = Float32Array.from(values, (v, i) => v - centre[i % 3]);
-    drawAtoms(canvas, this.molecule, placed, this.radius / FILL, this.turn);
-  }
-
-  /** Secondary structure of each atom's residue. @param {Float32Array} xyz */
-  #structure(xyz) {
-    if (!this.molecule.protein) return null;
-    const letters = new Array(this.molecule.atoms.length).fill("c");
-    for (const trace of this.molecule.traces) {
-      const found = secondaryStructure(trace.map((i) => [xyz[3 * i], xyz[3 * i + 1], xyz[3 * i + 2]]));
-      const byResidue = new Map(trace.map((i, k) => [this.molecule.atoms[i].resnum, found[k]]));
-      const { chain } = this.molecule.atoms[trace[0]];
-      this.molecule.atoms.forEach((atom, i) => {
-        if (atom.chain === chain) letters[i] = byResidue.get(atom.resnum) ?? "c";
-      });
-    }
-    return letters;
+    drawAtoms(canvas, this.molecule, placed, this.radius / FILL, this.turn, this.look?.colours);
   }
 
   #drawScales() {
     this.scales.forEach((bar, which) => {
-      const perAngstrom = this.scene.pixelsPerAngstrom * this.shrink[which];
+      const perAngstrom = (this.scene?.pixelsPerAngstrom ?? 0) * this.shrink[which];
       bar.hidden = !this.last || !(perAngstrom > 0);
       if (bar.hidden) return;
       let length = 10 ** Math.floor(Math.log10(90 / perAngstrom));
@@ -190,31 +258,10 @@ export class MoleculeView {
     });
   }
 
-  #drawLegend() {
-    const legend = document.createElement("div");
-    legend.className = "legend";
-    if (this.molecule.protein) {
-      const bar = Object.assign(document.createElement("span"), { className: "chain" });
-      const item = document.createElement("span");
-      item.append(t("legend.first"), bar, t("legend.last"));
-      legend.append(item);
-    }
-    for (const element of this.molecule.elements) {
-      const item = document.createElement("span");
-      const svg = document.createElementNS(SVG, "svg");
-      const circle = document.createElementNS(SVG, "circle");
-      svg.setAttribute("viewBox", "0 0 10 10");
-      svg.setAttribute("aria-hidden", "true");
-      for (const [key, value] of Object.entries({ cx: 5, cy: 5, r: 4.4, fill: elementColour(element) }))
-        circle.setAttribute(key, value);
-      svg.append(circle);
-      item.append(svg, knows(`element.${element}`) ? t(`element.${element}`) : element);
-      legend.append(item);
-    }
-    this.foot.replaceChildren(legend, this.compare);
-  }
-
   restyle() {
     this.scene?.restyle();
+    if (!this.molecule) return;
+    this.#look();
+    if (this.last) this.show(this.last);
   }
 }

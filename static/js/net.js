@@ -86,6 +86,15 @@ export async function card(id) {
 /** Where a training drawing lies. @param {number} index */
 export const drawingUrl = (index) => `/api/pipelines/dalle2/drawings/${index}.png`;
 
+/**
+ * RDKit's conformer of a finished run's molecule, laid onto its first sample. @param {string} id
+ * @returns {Promise<{xyz: import("./decode.js").WireArray, seconds: number, rmsd: number, method: string}>}
+ * @throws {Refused}
+ */
+export async function etkdg(id) {
+  return (await call(`/api/runs/${encodeURIComponent(id)}/etkdg`)).json();
+}
+
 /** Stops a run on the server. @param {string} id */
 export async function cancel(id) {
   try {

@@ -52,6 +52,7 @@ export class Panel {
 
   /** @param {import("./run.js").Run} run */
   attach(run) {
+    if (this.refusal) this.refuse("");
     this.run = run;
     this.sample = 0;
     this.alone = false;
@@ -89,12 +90,15 @@ export class Panel {
     const { done } = this.run;
     this.chosen();
     if (!scores) return;
+    if (done?.ranking) this.#samples(); // now the surest one is known
     const judged = judgement(done, this.sample);
-    const parts = [];
-    const rmsd = done?.scores?.rmsd_to_reference ?? done?.scores?.rmsd;
+    const parts = confidenceOf(done, this.sample);
+    // Of several samples the first was scored.
+    const told = this.sample === 0 ? (done?.scores ?? {}) : {};
+    const rmsd = told.rmsd_to_reference ?? told.rmsd;
     if (typeof rmsd === "number") parts.push(t("score.rmsd", { value: number(rmsd) }));
-    if (typeof done?.scores?.lddt === "number") parts.push(t("score.lddt", { value: number(done.scores.lddt) }));
-    if (typeof done?.scores?.stereo === "boolean") parts.push(t(`score.stereo.${done.scores.stereo}`));
+    if (typeof told.lddt === "number") parts.push(t("score.lddt", { value: number(told.lddt) }));
+    if (typeof told.stereo === "boolean") parts.push(t(`score.stereo.${told.stereo}`));
     scores.hidden = parts.length === 0 && judged === "";
     scores.textContent = judged || t("score.final", { scores: parts.join(" · ") });
   }
@@ -108,11 +112,35 @@ export class Panel {
   }
 
   #numberButtons(count) {
-    return Array.from({ length: count }, (_, k) => {
-      const button = roundButton(String(k + 1), t("samples.one", { n: k + 1 }), () => this.choose(k));
+    const ranking = this.run.done?.ranking;
+    const best = ranking?.order[0];
+    const buttons = Array.from({ length: count }, (_, k) => {
+      const value = number(ranking?.plddt?.[k] ?? 0);
+      const key = ranking?.plddt ? `samples.scored${k === best ? "_best" : ""}` : "samples.one";
+      const button = roundButton(String(k + 1), t(key, { n: k + 1, value }), () => this.choose(k));
       button.setAttribute("aria-pressed", String(k === this.sample));
       return button;
     });
+    if (best === undefined) return buttons;
+    const surest = roundButton("★", t("samples.best_label", { count, n: best + 1 }), () => this.choose(best));
+    surest.title = t("samples.best");
+    return [surest, ...buttons];
+  }
+
+  /** Has nothing to show for what was asked, and says why; "" takes it back. @param {string} text */
+  refuse(text, reason = text) {
+    this.refusal = reason;
+    const said = this.root.querySelector('[data-role="refusal"]');
+    said.textContent = text;
+    said.hidden = text === "";
+    this.root.dataset.refused = String(text !== "");
+    if (text === "") return;
+    this.run = null;
+    this.shown = {};
+    this.view.clear?.();
+    for (const place of ["subject", "status", "scores"]) if (this.places[place]) this.places[place].textContent = "";
+    this.places.origin.hidden = true;
+    this.places.notes?.replaceChildren();
   }
 
   /** All at once or one large, and the way to the neighbours. */
@@ -177,8 +205,11 @@ export class Panel {
     // Nothing of the picture yet: the strip shows the newest of what is being chosen.
     const stripFrames = run.stripStage?.frames ?? [];
     const strip = frame || final ? frameAt(stripFrames, level) : (stripFrames.at(-1) ?? null);
-    if (this.shown.frame === frame && this.shown.final === final && this.shown.strip === strip) return false;
-    this.shown = { run, frame, final, strip, sample: this.sample };
+    if (this.shown.frame === frame && this.shown.final === final && this.shown.strip === strip) {
+      this.view.glide?.(level);
+      return false;
+    }
+    this.shown = { run, frame, final, strip, sample: this.sample, level };
     this.view.show(this.shown);
     this.moved(this.shown);
     if (this.places.status) this.places.status.textContent = this.#status();
@@ -214,6 +245,15 @@ function judgement(done, sample) {
   const best = done?.judged?.[sample]?.[0];
   if (!best) return "";
   return t("score.judged", { label: best.label, percent: `${Math.round(best.probability * 100)} %` });
+}
+
+/** How sure the model is of a finished sample, in words. @param {any} done @param {number} sample @returns {string[]} */
+function confidenceOf(done, sample) {
+  const value = done?.ranking?.plddt?.[sample] ?? (sample === 0 ? done?.scores?.plddt : undefined);
+  if (typeof value !== "number") return [];
+  const parts = [t("score.plddt", { value: number(value) })];
+  if (done.ranking?.order[0] === sample) parts.push(t("score.best", { count: done.ranking.order.length }));
+  return parts;
 }
 
 function roundButton(text, label, act) {

@@ -1,6 +1,11 @@
-/** The dye drop: particles on a canvas, drawn at data scale like every other noisy state. */
+/**
+ * The dye drop: thousands of particles on a canvas, drawn at data scale like every other noisy state.
+ *
+ * Between two frames the particles move in straight lines over sigma: that is the path an Euler step
+ * takes, so the motion at 60 frames a second is the sampler's own and not an embellishment.
+ */
 
-import { decode, sampleOf } from "./decode.js";
+import { decode } from "./decode.js";
 import { t } from "./text.js";
 
 /** Half the width of the picture, in units of sigma_data. */
@@ -17,67 +22,116 @@ export class ParticlesView {
       well.append(canvas);
       return canvas;
     });
+    this.caption = estimate.parentElement.querySelector("figcaption");
     this.last = null;
-    new ResizeObserver(() => this.last && this.show(this.last)).observe(noisy);
+    new ResizeObserver(() => this.restyle()).observe(noisy);
   }
 
-  start() {}
+  /** @param {import("./run.js").Run} run */
+  start({ source }) {
+    // Computed here is the way to the noise: nothing is guessed, each particle's beginning is known.
+    this.caption.textContent = t(source === "computed" ? "dye.home" : "dye.estimate");
+  }
 
-  /** @param {{run: import("./run.js").Run, frame: any, final: any, sample: number}} shown */
+  /** @param {{run: import("./run.js").Run, frame: any, final: any, level: number}} shown */
   show(shown) {
     this.last = shown;
-    const { run, frame, final, sample } = shown;
-    const sigmaData = run.stages[0]?.sigmaData ?? 1;
-    let arrays = [null, null];
-    let shrink = 1;
-    if (final) arrays = [decode(final), decode(final)];
-    else if (frame) {
-      frame.decoded ??= { x: decode(frame.x), denoised: decode(frame.denoised) };
-      arrays = [frame.decoded.x, frame.decoded.denoised];
-      shrink = sigmaData / Math.hypot(frame.sigma, sigmaData);
+    const { run, frame, final } = shown;
+    const end = endOf(run);
+    if (final) [this.from, this.to] = [end && { x: end, denoised: end, sigma: 0 }, null];
+    else {
+      const frames = run.stages[0]?.frames ?? [];
+      const next = frame && frames[frames.indexOf(frame) + 1];
+      this.from = frame && stateOf(frame);
+      this.to = next ? stateOf(next) : end && { x: end, denoised: end, sigma: 0 };
     }
-    if (!arrays[1]) {
+    // Coloured by where a particle ends up, or is thought to: one sees the two halves mix and part again.
+    this.sides = this.from && sidesOf((end ?? this.from.denoised).values);
+    this.glide(shown.level);
+  }
+
+  /** The same two frames, further on. @param {number} level -Infinity at the data end */
+  glide(level) {
+    if (!this.from) {
       for (const canvas of this.canvases) sized(canvas);
       return;
     }
-    // Coloured by where a particle ends up, or is thought to: one sees the two halves mix and part again.
-    const home = sampleOf(run.done ? decode(run.done.sample) : arrays[1], 2, sample).values;
-    this.draw(this.canvases[0], sampleOf(arrays[0], 2, sample).values, home, shrink / sigmaData);
-    this.draw(this.canvases[1], sampleOf(arrays[1], 2, sample).values, home, 1 / sigmaData);
+    const { from, to } = this;
+    const sigmaData = this.last.run.stages[0]?.sigmaData ?? 1;
+    const low = to ? to.sigma : from.sigma;
+    const sigma = Math.min(Math.max(sigmaData * 10 ** level, low), from.sigma);
+    const share = from.sigma > low ? (from.sigma - sigma) / (from.sigma - low) : 0;
+    const noisyScale = 1 / Math.hypot(sigma, sigmaData);
+    this.#draw(this.canvases[0], between(from.x, to?.x, share), noisyScale);
+    this.#draw(this.canvases[1], between(from.denoised, to?.denoised, share), 1 / sigmaData);
   }
 
-  /** @param {HTMLCanvasElement} canvas @param {Float32Array} points (P, 2) @param {Float32Array} home (P, 2) @param {number} scale */
-  draw(canvas, points, home, scale) {
+  /** @param {HTMLCanvasElement} canvas @param {Float32Array} points (P, 2) flat @param {number} scale */
+  #draw(canvas, points, scale) {
     const side = sized(canvas);
+    if (side === 0) return;
     const context = canvas.getContext("2d");
-    const style = getComputedStyle(canvas);
+    const picture = context.createImageData(side, side);
+    const pixels = new Uint32Array(picture.data.buffer);
+    const [right, left] = (this.colours ??= ["--molecule", "--picture"].map((name) => packed(canvas, name)));
     const unit = (side / 2 / REACH) * scale;
-    const radius = Math.max(1, side / 320);
-    for (const left of [true, false]) {
-      context.fillStyle = style.getPropertyValue(left ? "--picture" : "--molecule");
-      for (let i = 0; i < points.length; i += 2) {
-        if (home[i] < 0 !== left) continue;
-        context.fillRect(
-          side / 2 + points[i] * unit - radius,
-          side / 2 - points[i + 1] * unit - radius,
-          2 * radius,
-          2 * radius,
-        );
-      }
+    const size = Math.max(2, Math.round(side / 170));
+    const middle = (side - size) / 2;
+    const { sides } = this;
+    for (let i = 0; i < points.length; i += 2) {
+      const x = Math.round(middle + points[i] * unit);
+      const y = Math.round(middle - points[i + 1] * unit);
+      if (x < 0 || y < 0 || x > side - size || y > side - size) continue;
+      const colour = sides[i >> 1] ? left : right;
+      for (let row = y * side + x, k = 0; k < size; k += 1, row += side) pixels.fill(colour, row, row + size);
     }
+    context.putImageData(picture, 0, 0);
   }
 
   restyle() {
+    this.colours = null;
     if (this.last) this.show(this.last);
   }
 }
 
-/** A cleared square canvas that fills its well. @returns {number} its side in device pixels */
+function stateOf(frame) {
+  frame.decoded ??= { x: decode(frame.x), denoised: decode(frame.denoised) };
+  return { ...frame.decoded, sigma: frame.sigma };
+}
+
+/** Where the particles of a complete run are, decoded once. @param {import("./run.js").Run} run */
+export function endOf(run) {
+  if (!run?.done) return null;
+  return (run.done.decoded ??= decode(run.done.sample));
+}
+
+function between(from, to, share) {
+  if (!to || share === 0) return from.values;
+  const [a, b] = [from.values, to.values];
+  const out = new Float32Array(a.length);
+  for (let i = 0; i < out.length; i += 1) out[i] = a[i] + share * (b[i] - a[i]);
+  return out;
+}
+
+/** 1 for each particle whose home is on the left. */
+function sidesOf(home) {
+  return Uint8Array.from({ length: home.length / 2 }, (_, i) => (home[2 * i] < 0 ? 1 : 0));
+}
+
+/** A colour of the theme as one 32 bit number of an ImageData. */
+function packed(canvas, name) {
+  const hex = getComputedStyle(canvas).getPropertyValue(name).trim();
+  const [r, g, b] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+  return new Uint32Array(Uint8Array.of(r, g, b, 255).buffer)[0];
+}
+
+/** A square canvas that fills its well, cleared if its size had to change. @returns {number} its side in device pixels */
 function sized(canvas) {
   const { clientWidth, clientHeight } = canvas.parentElement;
   const side = Math.round(Math.min(clientWidth, clientHeight) * devicePixelRatio);
-  canvas.width = side;
-  canvas.height = side;
-  canvas.style.width = canvas.style.height = `${side / devicePixelRatio}px`;
+  if (canvas.width !== side) {
+    canvas.width = canvas.height = side;
+    canvas.style.width = canvas.style.height = `${side / devicePixelRatio}px`;
+  }
   return side;
 }

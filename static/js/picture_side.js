@@ -1,10 +1,10 @@
 /** Everything about the chosen picture: actions under it, the tabs below the player, the kind of request. */
 
 import { Compare } from "./compare.js";
+import { PICTURES } from "./compare_pictures.js";
 import { Copying } from "./copying.js";
 import { MapView } from "./map_view.js";
 import { PictureActions } from "./picture_actions.js";
-import { Tabs } from "./tabs.js";
 import { t } from "./text.js";
 
 const byId = (id) => document.getElementById(id);
@@ -14,18 +14,20 @@ const motion = still ? "auto" : "smooth";
 export class PictureSide {
   /**
    * @param {Record<string, import("./panel.js").Panel>} panels @param {import("./stage.js").Stage} stage
+   * @param {import("./tabs.js").Tabs} tabs
    * @param {{ask: () => import("./ask.js").Ask, run: (ids: string[]) => void,
    *   record: (panel: import("./panel.js").Panel) => void, redraw: () => void}} on
    *   record: shows a panel's recorded run, if there is one; redraw: other panels want another chart
    */
-  constructor(panels, stage, on) {
+  constructor(panels, stage, tabs, on) {
     this.panels = panels;
     this.stage = stage;
     this.on = on;
     this.map = new MapView(byId("map-panel"));
     this.copying = new Copying(byId("copying-panel"));
-    this.compare = new Compare(byId("compare-panel"));
-    this.tabs = new Tabs(byId("below-tabs"), (id) => {
+    this.compare = new Compare(byId("compare-panel"), PICTURES);
+    this.tabs = tabs;
+    tabs.opened.push((id) => {
       if (id === "map") this.map.open();
       if (id === "compare") this.compare.open();
     });

@@ -39,11 +39,12 @@ export class PlayerView {
     new ResizeObserver(() => this.redraw()).observe(this.track);
   }
 
-  /** @param {string[]} accents one per lane @param {string[]} names what each lane is called */
+  /** @param {(string | undefined)[]} accents one per lane @param {string[]} names what each lane is called */
   setLanes(accents, names) {
     this.lanes.forEach((lane, i) => {
-      lane.dataset.accent = accents[i];
-      lane.dataset.label = names[i];
+      lane.hidden = i >= accents.length;
+      lane.dataset.accent = accents[i] ?? "";
+      lane.dataset.label = names[i] ?? "";
     });
   }
 
@@ -192,7 +193,7 @@ export class PlayerView {
     document.getElementById("reading").replaceChildren(
       ...readings.map(({ accent, text }) => {
         const span = document.createElement("span");
-        span.dataset.accent = accent;
+        span.dataset.accent = accent ?? "";
         span.textContent = text;
         return span;
       }),

@@ -11,7 +11,7 @@ import { t } from "./text.js";
  * @typedef {{stage: import("./stage.js").Stage, panels: Record<string, import("./panel.js").Panel>,
  *   runners: Record<string, import("./runner.js").Runner>, ask: import("./ask.js").Ask,
  *   trouble: (text: string) => void, announce: (text: string) => void, restyle: () => void,
- *   lesson?: () => {id: string, step: number} | null}} Parts
+ *   lessons: import("./lesson_door.js").LessonDoor}} Parts
  * @typedef {Parts & {measured: (id: string) => string, setMode: (mode: string) => void, release: () => void}} Page
  */
 
@@ -30,6 +30,7 @@ export function startRoom(parts) {
 
   /** What the stage's own curves say about a ready question. */
   function measured(id) {
+    if (id.startsWith("lesson_")) return parts.lessons.measured(id);
     const panel = { molecule_first: parts.panels.alphafold3, picture_first: parts.panels.dalle2 }[id];
     const settling = panel?.run?.done?.settling;
     return settling?.bands?.length ? summaryOf([{ name: panel.name, settling }]) : "";

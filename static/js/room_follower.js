@@ -71,6 +71,7 @@ export class Follower {
     const { stage, panels, ask } = this.page;
     if (state.mode !== document.body.dataset.mode) this.page.setMode(state.mode);
     for (const [id, wanted] of Object.entries(state.panels)) if (panels[id]) this.#panel(panels[id], wanted);
+    this.page.lessons.follow(state.lesson);
     for (const { root } of stage.panels) root.dataset.focus = state.focus;
     if (!this.ownTheme && showTheme(state.theme)) this.page.restyle();
     if (JSON.stringify(state.turn) !== this.turn) {
@@ -128,7 +129,7 @@ export class Follower {
 
   /** Whoever scrubs, plays or turns has left the presenter's view. */
   #watchHands() {
-    const own = ".player, .samples, .chart-frame, .dye .chips, #dye-run";
+    const own = ".player, .samples, .chart-frame, .dye button, .lesson-steps, .lesson-nav";
     addEventListener(
       "pointerdown",
       (event) => {
@@ -172,6 +173,7 @@ export class Follower {
     this.away = false;
     this.ownTheme = false;
     this.turn = undefined;
+    this.page.lessons.followed = "";
     this.#where();
     this.#follow();
     this.page.announce(t("follow.following"));

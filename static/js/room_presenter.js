@@ -38,10 +38,22 @@ export class Presenter {
     this.#wire();
     this.#followers(0);
     this.timer = setInterval(() => this.#look(), LOOK);
+    page.lessons.present(this);
   }
 
   show() {
     this.dialog.showModal();
+  }
+
+  /** A lesson's question: which answer is right comes with the reveal. @param {string} ready @param {number} count */
+  askLesson(ready, count) {
+    return this.#change("POST", "/poll", { ready }, count);
+  }
+
+  /** Shows the class the counts, and what the stage has measured if the question left that open. */
+  reveal() {
+    const right = this.poll?.ready ? this.page.lessons.right(this.poll.ready) : undefined;
+    return this.#change("POST", "/poll/reveal", right === undefined ? undefined : { right });
   }
 
   #wire() {
@@ -67,7 +79,7 @@ export class Presenter {
       this.peeking = !this.peeking;
       this.#draw();
     });
-    on("poll-reveal", () => this.#change("POST", "/poll/reveal"));
+    on("poll-reveal", () => this.reveal());
     on("poll-clear", () => this.#change("DELETE", "/poll"));
     this.corner = new IntersectionObserver(([{ isIntersecting }]) =>
       this.chip.toggleAttribute("data-floating", !isIntersecting),
@@ -97,7 +109,7 @@ export class Presenter {
       theme: currentTheme(),
       turn: panels.alphafold3.view.turned?.map((v) => Math.round(v * 1e3) / 1e3) ?? null,
       inputs: Object.values(inputs).every((text) => text.length <= TYPED) ? inputs : null,
-      lesson: this.page.lesson?.() ?? null,
+      lesson: this.page.lessons.state(),
       language: document.documentElement.lang,
     };
   }
@@ -143,8 +155,8 @@ export class Presenter {
     try {
       this.#heard(await presentRoom(this.room, method, rest, asked));
       this.peeking = false;
-      if (asked) this.poll = { ...asked, count, number: this.number, revealed: false };
-      else this.poll = rest === "/poll/reveal" ? { ...this.poll, revealed: true } : null;
+      if (rest === "/poll") this.poll = asked ? { ...asked, count, number: this.number, revealed: false } : null;
+      else this.poll = { ...this.poll, revealed: true };
       this.#draw();
     } catch (error) {
       this.#refused(error);
@@ -214,6 +226,7 @@ export class Presenter {
     this.card.show(null, null, null);
     this.chip.hidden = byId("room-ask").hidden = true;
     byId("room-open").hidden = false;
+    this.page.lessons.present(null);
     this.page.announce(t("room.ended_here"));
     this.ended();
   }

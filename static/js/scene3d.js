@@ -1,7 +1,7 @@
 /** The one module that touches the 3-D viewer, 3Dmol.js: two linked scenes of the same atoms. */
 
-import { elementColour } from "./molecule.js";
-import { between } from "./orientation.js";
+import { styleOf } from "./molecule_look.js";
+import { between, rotated } from "./orientation.js";
 
 const SCRIPT = "/static/vendor/3Dmol-min.js";
 const CAMERA_Z = 150; // where 3Dmol puts its camera
@@ -108,11 +108,8 @@ export class Scene3D {
       // 4 is "aromatic", which the viewer would draw dashed through
       for (const k of [i, j]) neighbours[k].bondOrder.push(order === 4 ? 1 : order || 1);
     }
-    const traced = molecule.traces.flat();
-    const place = new Map(
-      traced.map((i, k) => [`${molecule.atoms[i].chain}/${molecule.atoms[i].resnum}`, k / traced.length]),
-    );
-    this.shadow = null;
+    this.shadows = [];
+    this.grouped = [null, null];
     this.models = this.viewers.map((viewer) => {
       viewer.removeAllModels();
       const model = viewer.addModel();
@@ -124,14 +121,11 @@ export class Scene3D {
           resi: atom.resnum,
           chain: atom.chain,
           serial: i,
-          hetflag: !atom.protein,
+          hetflag: !atom.ribbon,
           ss: "c",
           x: 0,
           y: 0,
           z: 0,
-          color: atom.protein
-            ? chainColour(place.get(`${atom.chain}/${atom.resnum}`) ?? 0)
-            : Number.parseInt(elementColour(atom.element).slice(1), 16),
           ...neighbours[i],
         })),
       );
@@ -142,53 +136,89 @@ export class Scene3D {
     this.fit(radius, turn, false);
   }
 
+  /** How atoms look from the next {@link place} on. @param {import("./molecule_look.js").Look} look */
+  paint(look) {
+    this.look = look;
+    this.colours = look.colours.map((colour) => Number.parseInt(colour.slice(1), 16));
+  }
+
   /**
    * @param {0 | 1} which 0 noisy, 1 estimate @param {Float32Array} xyz (N, 3) centred, Å on the screen
-   * @param {string[] | null} structure one letter per atom: the chain is drawn as a ribbon
+   * @param {string[] | null} structure one letter per atom: chains are drawn as ribbons
+   * @param {number} shrink how much smaller than life the molecule is drawn
    */
-  place(which, xyz, structure) {
+  place(which, xyz, structure, shrink = 1) {
     this.atoms[which].forEach((atom, i) => {
       atom.x = xyz[3 * i];
       atom.y = xyz[3 * i + 1];
       atom.z = xyz[3 * i + 2];
+      atom.color = this.colours[i];
       if (structure) atom.ss = structure[i];
     });
     const model = this.models[which];
-    const sticks = { stick: { radius: 0.16 }, sphere: { scale: 0.25 } };
-    if (!this.molecule.protein) model.setStyle({}, sticks);
-    else {
-      model.setStyle({ hetflag: true }, sticks);
-      model.setStyle(
-        { hetflag: false },
-        structure ? { cartoon: { thickness: 0.5, arrows: true } } : { stick: { radius: 0.2 } },
-      );
-    }
+    const groups = this.#groups(which, structure !== null, shrink);
+    for (const { style, members } of groups)
+      model.setStyle(groups.length > 1 ? { predicate: ({ serial }) => members.has(serial) } : {}, style);
+  }
+
+  /** Atoms by how they are drawn, worked out again only when that changes: the viewer chooses them by a test. */
+  #groups(which, ribbons, shrink) {
+    const size = Math.round(20 * shrink) / 20;
+    const held = this.grouped[which];
+    if (held?.look === this.look && held.ribbons === ribbons && held.size === size) return held.groups;
+    const groups = new Map();
+    this.molecule.atoms.forEach((_, i) => {
+      const style = styleOf(this.molecule, this.look, i, ribbons, size);
+      const key = JSON.stringify(style);
+      if (!groups.has(key)) groups.set(key, { style, members: new Set() });
+      groups.get(key).members.add(i);
+    });
+    this.grouped[which] = { look: this.look, ribbons, size, groups: [...groups.values()] };
+    return this.grouped[which].groups;
   }
 
   /**
-   * The same molecule from elsewhere, thin and grey, beside the estimate.
-   * @param {Float32Array | null} xyz (N, 3) placed like the estimate; null takes it away
+   * The same molecule from elsewhere, thin, over the estimate.
+   * @param {{xyz: Float32Array, colour: string, radius: number}[]} shapes (N, 3) placed like the
+   *   estimate; those of before go; radius: Å of the sticks
    */
-  overlay(xyz) {
+  overlay(shapes) {
     const viewer = this.viewers[1];
-    if (this.shadow) viewer.removeModel(this.shadow);
-    this.shadow = null;
-    if (!xyz) return;
-    this.shadow = viewer.addModel();
-    this.shadow.addAtoms(
-      this.molecule.atoms.map((atom, i) => ({
-        elem: atom.element,
-        serial: i,
-        x: xyz[3 * i],
-        y: xyz[3 * i + 1],
-        z: xyz[3 * i + 2],
-        // Joined as the model's own atoms are; the object keeps bonds and orders apart from theirs.
-        bonds: [...this.atoms[1][i].bonds],
-        bondOrder: [...this.atoms[1][i].bondOrder],
-      })),
-    );
-    const { color } = getComputedStyle(viewer.getCanvas());
-    this.shadow.setStyle({}, { stick: { radius: 0.09, color } });
+    for (const shadow of this.shadows ?? []) viewer.removeModel(shadow);
+    this.shadows = shapes.map(({ xyz, colour, radius }) => {
+      const shadow = viewer.addModel();
+      shadow.addAtoms(
+        this.molecule.atoms.map((atom, i) => ({
+          elem: atom.element,
+          serial: i,
+          x: xyz[3 * i],
+          y: xyz[3 * i + 1],
+          z: xyz[3 * i + 2],
+          // Joined as the model's own atoms are; the object keeps bonds and orders apart from theirs.
+          bonds: [...this.atoms[1][i].bonds],
+          bondOrder: this.atoms[1][i].bondOrder.map(() => 1),
+        })),
+      );
+      shadow.setStyle({}, { stick: { radius, color: colour } });
+      return shadow;
+    });
+  }
+
+  /**
+   * Where the atoms are on the screen. @param {0 | 1} which
+   * @returns {{x: number, y: number, depth: number}[] | null} pixels from the well's corner; larger depth is nearer
+   */
+  screen(which) {
+    const atoms = this.atoms?.[which];
+    if (!atoms) return null;
+    const viewer = this.viewers[which];
+    const { left, top } = viewer.getCanvas().getBoundingClientRect();
+    const turn = this.turned;
+    return viewer.modelToScreen(atoms).map(({ x, y }, i) => ({
+      x: x - left - scrollX,
+      y: y - top - scrollY,
+      depth: rotated(turn, [atoms[i].x, atoms[i].y, atoms[i].z])[2],
+    }));
   }
 
   render() {
@@ -245,11 +275,4 @@ export class Scene3D {
   }
 
   restyle() {}
-}
-
-/** From the first residue to the last: green to blue-violet, so that the chain can be followed. @param {number} part 0..1 */
-function chainColour(part) {
-  const from = [0x1f, 0xa1, 0x5a];
-  const to = [0x2f, 0x4b, 0xb8];
-  return from.reduce((colour, start, i) => colour * 256 + Math.round(start + (to[i] - start) * part), 0);
 }

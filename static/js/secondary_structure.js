@@ -45,3 +45,21 @@ export function secondaryStructure(trace) {
   }
   return letters;
 }
+
+/**
+ * One letter per atom, null for what has no ribbon. @param {import("./molecule.js").Molecule} molecule
+ * @param {ArrayLike<number>} xyz (N, 3) @returns {string[] | null}
+ */
+export function structureOf(molecule, xyz) {
+  if (!molecule.ribbon) return null;
+  const letters = new Array(molecule.atoms.length).fill("c");
+  for (const trace of molecule.traces) {
+    const found = secondaryStructure(trace.map((i) => [xyz[3 * i], xyz[3 * i + 1], xyz[3 * i + 2]]));
+    const byResidue = new Map(trace.map((i, k) => [molecule.atoms[i].resnum, found[k]]));
+    const { chain } = molecule.atoms[trace[0]];
+    molecule.atoms.forEach((atom, i) => {
+      if (atom.chain === chain) letters[i] = byResidue.get(atom.resnum) ?? "c";
+    });
+  }
+  return letters;
+}

@@ -5,7 +5,7 @@ import { PlayerView } from "./player_view.js";
 import { axisOf, levelAt, positionOf, settledAt, stopsOf, ticksOf, visibleFrames } from "./timeline.js";
 import { listen } from "./keys.js";
 import { t } from "./text.js";
-import { atomNoise, pictureNoise, tokenWords } from "./words.js";
+import { atomNoise, particleNoise, pictureNoise, tokenWords } from "./words.js";
 
 const FOCUS = ["both", "estimate", "noisy"];
 
@@ -24,14 +24,21 @@ export class Stage {
     this.view = new PlayerView(this.player, {
       changed: () => this.changed(),
       swap: () => this.swap(),
-      sample: (direction) => this.panels[0].move(direction),
-      grid: () => this.panels[0].toggleGrid(),
+      sample: (direction) => this.#several().move(direction),
+      grid: () => this.#several().toggleGrid(),
     });
     this.frame = 0;
+    /** called whenever the playhead may have moved */
+    this.moved = () => {};
     listen(
       (action) => this.view.act(action),
       (u) => this.seek(u),
     );
+  }
+
+  /** The first panel whose run has samples to choose from. */
+  #several() {
+    return this.panels.find(({ run }) => run?.samples > 1) ?? this.panels[0];
   }
 
   get all() {
@@ -96,6 +103,7 @@ export class Stage {
     let moved = false;
     for (const panel of this.all) moved = panel.update(level) || moved;
     this.view.draw();
+    this.moved();
     if (moved || !this.spoken) this.#say();
     if ((this.player.playing || this.player.following) && this.frame === 0) {
       this.then = performance.now();
@@ -122,8 +130,9 @@ export class Stage {
       const { accent } = root.dataset;
       const sigma = final ? 0 : frame.sigma;
       let noise = "";
-      if (run.stepwise) noise = tokenWords(final ? null : frame);
+      if (run.stepwise) noise = tokenWords(final ? null : frame, run.stages[0]?.unit);
       else if (accent === "picture") noise = pictureNoise(final ? 0 : frame.sigma_over_data);
+      else if (accent === undefined) noise = particleNoise(final ? 0 : frame.sigma_over_data);
       else noise = atomNoise(sigma, view.diameter);
       readings.push({ accent, text: noise });
       if (final) return t("value.panel_done", { name });

@@ -1,9 +1,10 @@
 /** Tabs as the WAI-ARIA pattern has them: arrows move, the chosen panel shows, the rest is hidden. */
 
 export class Tabs {
-  /** @param {HTMLElement} list of role tablist; each tab controls a panel @param {(id: string) => void} shown */
-  constructor(list, shown) {
-    this.shown = shown;
+  /** @param {HTMLElement} list of role tablist; each tab controls a panel */
+  constructor(list) {
+    /** @type {((id: string) => void)[]} called with the tab that was opened */
+    this.opened = [];
     this.tabs = [...list.querySelectorAll('[role="tab"]')];
     for (const tab of this.tabs) tab.addEventListener("click", () => this.show(tab.dataset.tab));
     list.addEventListener("keydown", (event) => {
@@ -28,7 +29,7 @@ export class Tabs {
       tab.tabIndex = chosen ? 0 : -1;
       document.getElementById(tab.getAttribute("aria-controls")).hidden = !chosen;
     }
-    this.shown(id);
+    for (const opened of this.opened) opened(id);
   }
 
   /** Takes a tab away or brings it back. @param {string} id @param {boolean} available */

@@ -13,6 +13,9 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }
 
+/** Sentences that are fetched when they are needed. @param {Record<string, string>} words in the language in use */
+export const addWords = (words) => Object.assign(CATALOGUES[language], words);
+
 /** Whether the catalogue knows the key. @param {string} key */
 export const knows = (key) => key in en;
 

@@ -35,9 +35,14 @@ export function atomNoise(sigma, size) {
   return t("noise.atoms", { value: number(sigma), compare });
 }
 
-/** Where a model without noise levels is. @param {{step: number, steps: number} | null} frame null at the end */
-export const tokenWords = (frame) =>
-  frame ? t("noise.tokens", { step: frame.step + 1, steps: frame.steps }) : t("noise.tokens.done");
+/**
+ * Where a model without noise levels is. @param {{step: number, steps: number} | null} frame null at the end
+ * @param {string} [unit] what it counts: token or block
+ */
+export function tokenWords(frame, unit = "token") {
+  const key = `noise.${unit}s`;
+  return frame ? t(key, { step: frame.step + 1, steps: frame.steps }) : t(`${key}.done`);
+}
 
 /** @param {number} ratio sigma / sigma_data */
 export const particleNoise = (ratio) => (ratio > 0 ? t("noise.particles", { value: number(ratio) }) : t("noise.none"));

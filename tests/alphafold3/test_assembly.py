@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from rdkit import Chem
+from rdkit.Chem import AllChem
 
 from models.alphafold3 import templates
 from models.alphafold3.assembly import Unit, assemble, atom_names, chain_links
@@ -21,7 +22,6 @@ from models.alphafold3.residues import (
     FULL_SLOTS,
     NUCLEOTIDES,
     RESIDUE_ATOMS,
-    STANDARD_ATOMS,
 )
 
 COLUMN = {name: i for i, name in enumerate(TOKEN_COLUMNS)}
@@ -87,10 +87,8 @@ def acids(bonds):
 
 
 def same_hand(a, b):
-    """Whether two triples of three or four neighbours mean the same hand (they may leave out another)."""
-    if set(a) != set(b):
-        return True  # compared where the same three are named
-    return a[1:] + a[:1] == list(b) or a[2:] + a[:2] == list(b) or list(a) == list(b)
+    """Whether two triples are the same in the same cyclic order."""
+    return b in (a, a[1:] + a[:1], a[2:] + a[:2])
 
 
 def test_every_standard_centre_has_its_hand():
@@ -204,8 +202,6 @@ def test_direction_of_chains():
 def test_coordinates_decide_the_hand():
     mol, names = templates.modified("DTH")
     with_h = Chem.AddHs(mol)
-    from rdkit.Chem import AllChem
-
     AllChem.EmbedMolecule(with_h, randomSeed=1)
     xyz = with_h.GetConformer().GetPositions()[: mol.GetNumAtoms()]
     asked = assemble([Unit("DTH", 0, mol=mol, names=names)]).graph
@@ -258,16 +254,20 @@ def test_links_beside_the_chain():
     assert atom_names(units[0]) == RESIDUE_ATOMS["CYS"]
 
 
-def test_dictionary_coordinates_have_the_tables_hands():
-    pytest.importorskip("biotite")
-    from biotite.structure.info import residue
-
-    for comp in (*AMINO_ACIDS, *NUCLEOTIDES):
-        block, ideal = templates.template(comp), residue(comp)
-        place = {str(n): x for n, x in zip(ideal.atom_name, ideal.coord, strict=True)}
-        assert set(STANDARD_ATOMS[comp]) == set(RESIDUE_ATOMS[comp]) & set(place)
-        xyz = np.array([place.get(name, (np.nan,) * 3) for name in block.atoms])
-        for m, (a, b, c) in block.handed.items():
-            assert np.dot(xyz[a] - xyz[m], np.cross(xyz[b] - xyz[m], xyz[c] - xyz[m])) > 0
-        lengths = np.linalg.norm(xyz[block.bonds[:, 0]] - xyz[block.bonds[:, 1]], axis=1)
-        assert (lengths > 1.1).all() and (lengths < 2.0).all()
+@pytest.mark.parametrize(
+    ("comps", "letters", "flavor"),
+    [(("ILE", "THR", "GLY", "PRO"), "ITGP", 0), (("G", "C"), "GC", 3), (("DA", "DT"), "AT", 7)],
+)
+def test_hands_are_those_of_built_coordinates(comps, letters, flavor):
+    built = assemble(chain(comps))
+    mol, named = rdkit_chain(letters, flavor)
+    mol = Chem.AddHs(mol)
+    AllChem.EmbedMolecule(mol, randomSeed=3)
+    every = mol.GetConformer().GetPositions()
+    xyz = np.zeros((len(built.graph.atom_types), 3))
+    for atom, slot in zip(built.atoms, built.slots.tolist(), strict=True):
+        xyz[slot] = every[named[atom].GetIdx()]
+    handed = built.graph.handed
+    centres = np.flatnonzero(handed[:, 0] >= 0)
+    a, b, c = (xyz[handed[centres, n]] - xyz[centres] for n in range(3))
+    assert len(centres) >= 5 and ((a * np.cross(b, c)).sum(-1) > 0).all()

@@ -273,8 +273,10 @@ def test_cut_outs_are_recognised_whatever_their_numbers(library):
 
     assert label(0) == label(100) == "seen"
     assert label(0, "WKMFCTPQWN") == "unseen"
-    held = next(example for example in EXAMPLES if "Biotin" in example.label)
-    assert parse(held.input, library).training == "unseen"
+    # Streptavidin's backbone was trained on, this cut-out was not; of the RNA ligase neither was.
+    for word, expected in (("Biotin", "similar"), ("ATP and", "unseen"), ("chromophore", "seen")):
+        example = next(example for example in EXAMPLES if word in example.label)
+        assert parse(example.input, library).training == expected
 
 
 def test_references_follow_the_atom_order_that_was_typed(library):

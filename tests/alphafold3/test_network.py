@@ -6,7 +6,13 @@ import torch
 from alphafold3.structures import TINY, graph_of, random_model
 from models.alphafold3.diffusion_module import StructureModel
 from models.alphafold3.features import arrays, collate
-from models.alphafold3.network import AtomsNetwork, Structure, TrunkNetwork, padded
+from models.alphafold3.network import (
+    AtomsNetwork,
+    Structure,
+    TrunkNetwork,
+    padded,
+    rounded,
+)
 from models.alphafold3.polymer import SLOTS, backbone_graph, residue_ids
 from models.diffusion.sampler import Request
 
@@ -121,3 +127,17 @@ def test_answers_are_centred_and_ignore_where_the_input_stands(model):
 def test_buckets_bound_the_padding():
     assert [padded(n) for n in (1, 8, 9, 64, 65, 128)] == [8, 8, 16, 64, 80, 128]
     assert all(padded(n) - n < 16 for n in range(1, 300))
+
+
+@pytest.mark.parametrize("slots", [1, SLOTS])
+def test_matrices_rounded_once_give_the_same_bits_and_leave_the_trained_model_alone(model, slots):
+    structure = (
+        graph_of(MOLECULES[1]) if slots == 1 else backbone_graph(residue_ids("ACDEFGHIKLMN"))
+    )
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    (request,) = requests(model, [Structure(structure)], slots)
+    fast = AtomsNetwork(rounded(model), slots)
+    with torch.inference_mode():
+        assert torch.equal(fast.answer([request])[0], request.net.answer([request])[0])
+    assert fast.model.module.blocks[0].up.weight.dtype == torch.bfloat16
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

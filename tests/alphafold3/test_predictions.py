@@ -136,7 +136,9 @@ def test_every_frame_is_compared_with_the_reference(pipeline):
         assert len(told[name]) == len(done["settling"]["step"]) == 40
     assert told["lddt"][-1] > 0.97 and told["lddt"][-1] > told["lddt"][0]
     assert told["rmsd"][-1] < 0.3 and told["rmsd"][-1] < told["rmsd"][0]
-    assert told["distance_error"][-1] < 0.2 and told["distance_error"][-1] < told["distance_error"][0]
+    assert (
+        told["distance_error"][-1] < 0.2 and told["distance_error"][-1] < told["distance_error"][0]
+    )
     assert told["lddt"][-1] == pytest.approx(done["scores"]["lddt"], abs=0.02)
     _, _, unknown, _ = drive(pipeline, {"smiles": "CCCCCCCCCN"}, steps=2)
     assert "against_reference" not in unknown and "reference" not in unknown

@@ -11,7 +11,13 @@ from alphafold3.structures import FIXTURES, TINY
 from models.alphafold3.data.batches import MoleculeBatches, ProteinBatches, Proteins, endless
 from models.alphafold3.data.store import Molecules
 from models.alphafold3.diffusion_module import StructureModel
-from models.alphafold3.losses import aligned_truth, denoising_loss, distogram_loss, hand_loss
+from models.alphafold3.losses import (
+    aligned_truth,
+    denoising_loss,
+    distogram_loss,
+    hand_loss,
+    turn_loss,
+)
 from models.alphafold3.train import grow, main, step_loss
 from models.alphafold3.trunk import DISTANCE_EDGES
 from models.checkpoint import load
@@ -70,6 +76,17 @@ def test_only_the_wrong_hand_costs_and_at_any_size():
     assert right == 0 and wrong > 1
     assert torch.allclose(hand_loss(-0.1 * corners[None], handed, known), wrong, rtol=1e-3)
     assert hand_loss(-corners[None], handed, torch.zeros_like(known)) == 0
+
+
+def test_a_helix_of_the_wrong_hand_costs_and_a_small_one_of_the_right_hand_does_not():
+    t = torch.arange(14) * 0.6
+    helix = torch.stack([9 * t.cos(), 9 * t.sin(), 5 * t], -1)[None]
+    present = torch.ones(1, 14, dtype=torch.bool)
+    assert turn_loss(helix, helix, present) < 1e-10
+    assert turn_loss(0.01 * helix, helix, present) < 1e-6
+    assert turn_loss(helix * torch.tensor([1.0, 1.0, -1.0]), helix, present) > 0.2
+    assert turn_loss(-helix, helix, ~present) == 0
+    assert turn_loss(helix[:, :3], helix[:, :3], present[:, :3]) == 0
 
 
 def test_weights_of_a_smaller_model_are_a_start():

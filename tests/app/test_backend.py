@@ -13,9 +13,9 @@ class Choosy(Toy):
 
     def __init__(self, broken: bool = False) -> None:
         super().__init__(id="choosy")
-        self.backend, self.broken, self.threads, self.warmed = "torch bf16", broken, 0, []
+        self.backend, self.broken, self.threads, self.warmed = "torch bf16", broken, (), []
 
-    def use_openvino(self, threads: int) -> None:
+    def use_openvino(self, *threads: int) -> None:
         self.backend, self.threads = "OpenVINO", threads
 
     def use_torch(self) -> None:
@@ -30,7 +30,7 @@ class Choosy(Toy):
 def loaded(pipeline: Choosy, backend: str, installed: bool, monkeypatch) -> Pipelines:
     monkeypatch.setattr(fast, "installed", lambda: installed)
     pipelines = Pipelines({pipeline.id: pipeline})
-    pipelines.backend, pipelines.threads = backend, 3  # type: ignore[assignment]
+    pipelines.backend, pipelines.threads = backend, (3, 1)  # type: ignore[assignment]
     pipelines.load()
     return pipelines
 
@@ -49,7 +49,7 @@ def test_the_settings_and_the_package_decide(backend, installed, used, monkeypat
     pipelines = loaded(pipeline, backend, installed, monkeypatch)
     assert pipeline.warmed == [used]
     assert describe(pipelines.get("choosy"))["backend"] == used
-    assert pipeline.threads == (3 if used == "OpenVINO" else 0)
+    assert pipeline.threads == ((3, 1) if used == "OpenVINO" else ())
 
 
 def test_asked_for_by_name_it_must_be_there(monkeypatch) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from alphafold3 import bad_inputs
 from live import Live, all_events
 
 
@@ -23,29 +24,13 @@ BAD: list[tuple[str, Any, str]] = [
     ("dalle2", {"prompt": 7}, "input.prompt"),
     ("dalle2", {"prompt": ["a", "cat"]}, "input.prompt"),
     ("dalle2", {"prompt": "a cat", "size": 64}, "input.size"),
-    ("alphafold3", {}, "input"),
-    ("alphafold3", {"smiles": ""}, "input.smiles"),
-    ("alphafold3", {"smiles": "C1CC"}, "input.smiles"),
     ("alphafold3", {"smiles": "not a molecule"}, "input.smiles"),
-    ("alphafold3", {"smiles": "C" * 500}, "input.smiles"),
     ("alphafold3", {"smiles": "C" * 60_000}, "input.smiles"),
-    ("alphafold3", {"smiles": 5}, "input.smiles"),
-    ("alphafold3", {"ccd": "NOPE!"}, "input.ccd"),
-    ("alphafold3", {"ccd": None}, "input.ccd"),
-    ("alphafold3", {"protein": "ACD1"}, "input.protein"),
     ("alphafold3", {"protein": "BJOZ"}, "input.protein"),
-    ("alphafold3", {"protein": ""}, "input.protein"),
     ("alphafold3", {"protein": "A" * 5000}, "input.protein"),
-    ("alphafold3", {"sequences": []}, "input.sequences"),
     ("alphafold3", {"sequences": "ACD"}, "input.sequences"),
     ("alphafold3", {"sequences": [{}]}, "input.sequences"),
-    ("alphafold3", {"sequences": [{"protein": {"id": "A"}}]}, "input.sequences"),
-    (
-        "alphafold3",
-        {"sequences": [{"ligand": {"id": "L", "ccdCodes": ["ZZZZZ9"]}}]},
-        "input.sequences",
-    ),
-    ("alphafold3", {"smiles": "CCO", "ccd": "ATP"}, "input"),
+    *(("alphafold3", given, field) for given, field, _, _ in bad_inputs.BAD),
     ("dye", {"shape": "cube"}, "input.shape"),
     ("dye", {"form": "drop"}, "input.form"),
 ]
@@ -69,6 +54,8 @@ ODD: list[tuple[str, Any]] = [
     ("alphafold3", {"smiles": "[Na+].[Cl-]"}),
     ("alphafold3", {"protein": "a c\nd"}),
     ("alphafold3", {"sequences": [{"ligand": {"id": "L", "smiles": "CCO"}}], "name": "x"}),
+    ("alphafold3", {"protein": ">name\nacdef\nghikl"}),
+    ("alphafold3", {"rna": "ggcgcaagcc"}),
 ]
 
 

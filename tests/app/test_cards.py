@@ -15,7 +15,7 @@ from live import live
 from app.card_tables import sections
 from app.cards import CARDS, POINTS, card
 from models.checkpoint import CHECKPOINTS
-from models.dalle2.compact import SCALE, save_compact
+from models.compact import SCALE, save_compact
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def test_the_shown_scores_are_those_of_the_file(client: httpx.Client) -> None:
     page = client.get("/models/alphafold3").text
     for name in ("twofold", "etkdg_v3"):
         assert f"{100 * metrics['molecules'][name]['all']['posebusters']:.1f} %" in page
-    assert "baseline" in page and "python -m models evaluate molecules" in page
+    assert "baseline" in page and "python -m models evaluate alphafold3" in page
 
 
 def test_an_unknown_card_is_refused(client: httpx.Client) -> None:

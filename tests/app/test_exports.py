@@ -17,7 +17,8 @@ from PIL import Image
 from rdkit import Chem
 from toy import ETHANOL, Toy
 
-from app.molecule_files import sdf
+from app.molecule_files import FileMolecule
+from app.sdf_file import sdf
 from app.wire import decode_array
 
 KINDS = ("particles", "image", "molecule")
@@ -164,7 +165,7 @@ def test_sdf_keeps_charges_and_grows_beyond_999_atoms() -> None:
     for count in (20, 1100):
         start = {"atoms": atoms[:count], "bonds": bonds[: count - 1]}
         reader = Chem.SDMolSupplier()
-        reader.SetData(sdf(start, positions[:, :count], "{}"))
+        reader.SetData(sdf(FileMolecule(start), positions[:, :count], "{}"))
         (molecule,) = reader
         assert molecule.GetNumAtoms() == count
         assert molecule.GetAtomWithIdx(0).GetFormalCharge() == 1

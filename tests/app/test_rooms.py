@@ -460,6 +460,23 @@ def test_a_question_is_predicted_tallied_and_revealed(door: Door) -> None:
     assert door.view()["poll"] is None
 
 
+def test_what_the_stage_measured_comes_with_the_reveal(door: Door) -> None:
+    door.post("/poll", {"ready": "lesson_dye"})
+    assert door.answer("a" * 16, 2).status_code == 204
+    for wrong in ({"right": 3}, {"right": -1}, {"right": "1"}, {"wrong": 1}):
+        refused = door.post("/poll/reveal", wrong)
+        assert refused.status_code == 422, wrong
+        assert not door.view()["poll"]["revealed"]
+    assert door.post("/poll/reveal", {"right": 2}).json()["right"] == 2
+    assert door.view()["poll"]["right"] == 2 and door.view()["poll"]["tally"] == [0, 0, 1]
+    door.post("/poll", {"ready": "lesson_axis"})  # nothing was measured: revealed all the same
+    door.post("/poll/reveal")
+    assert door.view()["poll"]["revealed"] and door.view()["poll"]["right"] is None
+    door.post("/poll", {"ready": "same_seed"})  # this one came with its answer
+    assert door.post("/poll/reveal", {"right": 0}).status_code == 422
+    assert door.post("/poll/reveal", {"right": READY["same_seed"][1]}).status_code == 200
+
+
 def test_followers_hear_of_a_question_but_not_of_its_answers(door: Door) -> None:
     with Events(f"{door.url}/events") as stream:
         events = iter(stream)

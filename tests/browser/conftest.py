@@ -15,10 +15,14 @@ from urllib.parse import urlsplit
 
 import pytest
 from browser_stage import Stage, Watch, run_of, settling
-from live import Live
+from live import Live, live
+from molecule_toy import MoleculeToy, TwinToy
 from picture_toy import PictureToy, TokenToy
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
+from school import Frames, Molecule, Picture, School, light
 from toy import Toy
+
+from models.dye.pipeline import Dye
 
 expect.set_options(timeout=20_000)  # a machine that trains beside the tests is slow
 
@@ -56,6 +60,28 @@ def watch(page: Page) -> Iterator[Watch]:
     assert watching.unexpected() == []
 
 
+@pytest.fixture(scope="module")
+def origin(browser: Browser) -> Iterator[Page]:
+    """One page of the server for all tests here; it has no pipelines, only files."""
+    server = live({})
+    page = browser.new_page()
+    page.goto(f"{server.url}/docs")
+    yield page
+    page.close()
+    server.end()
+
+
+@pytest.fixture
+def module(origin: Page) -> Any:
+    """Calls ``body`` (JavaScript, returns a value) with a module's exports as ``m``."""
+
+    def call(name: str, body: str, argument: Any = None) -> Any:
+        script = f"async (a) => {{ const m = await import('/static/js/{name}.js'); {body} }}"
+        return origin.evaluate(script, argument)
+
+    return call
+
+
 @pytest.fixture
 def toys() -> tuple[Toy, Toy]:
     return Toy("image", id="dalle2"), Toy("molecule", id="alphafold3")
@@ -75,6 +101,31 @@ def pictures(page: Page, serve: Callable[..., Live]) -> Stage:
         page.route(script, lambda route: route.fulfill(status=200, body=""))
     picture, molecule = PictureToy(), Toy("molecule", id="alphafold3")
     return stage_of(page, serve(picture, molecule, TokenToy()), picture, molecule, tokens=True)
+
+
+@pytest.fixture
+def molecules(page: Page, serve: Callable[..., Live]) -> Stage:
+    """The page with a molecule pipeline that has everything, and a twin beside it. Without the 3-D viewer
+    and Plotly: the flat drawing answers to the same calls."""
+    for script in ("**/3Dmol-min.js", "**/plotly.min.js"):
+        page.route(script, lambda route: route.fulfill(status=200, body=""))
+    picture, molecule = Toy("image", id="dalle2"), MoleculeToy()
+    return stage_of(page, serve(picture, molecule, TwinToy()), picture, molecule)
+
+
+@pytest.fixture
+def school(page: Page, serve: Callable[..., Live]) -> School:
+    """A stage for lessons: exact pipelines, and less motion, so that nothing is waited for."""
+    page.emulate_media(reduced_motion="reduce")
+    picture, molecule = Picture(), Molecule()
+    server = serve(picture, molecule, TokenToy(), Frames(), Dye())
+    traces = {
+        "dalle2": run_of(server, "dalle2", {"prompt": "a toy"}),
+        "alphafold3": run_of(server, "alphafold3", {"smiles": "CCO"}),
+        "dye": run_of(server, "dye", {"shape": "drop"}),
+    }
+    light(page, traces)
+    return School(page, server, picture, molecule, traces)
 
 
 def stage_of(page: Page, server: Live, picture: Toy, molecule: Toy, tokens: bool = False) -> Stage:

@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from live import live
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from app.wire import encode_array
-
-
-@pytest.fixture(scope="module")
-def origin(browser: Browser) -> Iterator[Page]:
-    """One page of the server for all tests here; it has no pipelines, only files."""
-    server = live({})
-    page = browser.new_page()
-    page.goto(f"{server.url}/docs")
-    yield page
-    page.close()
-    server.end()
-
-
-@pytest.fixture
-def module(origin: Page) -> Any:
-    """Calls ``body`` (JavaScript, returns a value) with a module's exports as ``m``."""
-
-    def call(name: str, body: str, argument: Any = None) -> Any:
-        script = f"async (a) => {{ const m = await import('/static/js/{name}.js'); {body} }}"
-        return origin.evaluate(script, argument)
-
-    return call
 
 
 def test_axis_runs_from_noise_to_data(module: Any) -> None:

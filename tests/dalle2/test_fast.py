@@ -71,6 +71,21 @@ def test_a_converted_network_is_kept_and_read_again(monkeypatch) -> None:
 
 
 @needs_openvino
+def test_threads_of_a_forward_may_change_between_those_it_is_prepared_for() -> None:
+    net = UPSAMPLERS[0].load()
+    net.compile(2, 1)
+    asked = ask(net, 2)
+    answers = []
+    with torch.inference_mode():
+        for threads in (2, 1, 2, 7):  # 7: as before, nothing is compiled for it
+            net.use_threads(threads)
+            answers.append(net.answer([asked])[0])
+    assert set(net.denoiser.network._requests) == {1, 2}
+    for answer in answers[1:]:
+        assert torch.allclose(answer, answers[0], atol=0.02)
+
+
+@needs_openvino
 def test_nothing_is_reported_to_anybody() -> None:
     """The package would tell an analytics server about every conversion."""
     fast.load_openvino()
@@ -80,7 +95,7 @@ def test_nothing_is_reported_to_anybody() -> None:
 @needs_openvino
 def test_other_weights_are_another_network() -> None:
     net = UPSAMPLERS[0].load().denoiser.network
-    assert fast.Compiled(net, 1, "a")._key() != fast.Compiled(net, 1, "b")._key()
+    assert fast.Compiled(net, (1,), "a")._key() != fast.Compiled(net, (1,), "b")._key()
 
 
 @needs_openvino

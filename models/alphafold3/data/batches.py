@@ -205,12 +205,12 @@ class StructureBatches:
     """
 
     CLASS_SHARES: Mapping[str, float] = {
-        "dna": 0.2,
-        "rna": 0.25,
+        "dna": 0.25,
+        "rna": 0.3,
         "ion": 0.15,
-        "pocket": 0.2,
+        "pocket": 0.12,
         "protein_dna": 0.1,
-        "modified": 0.1,
+        "modified": 0.08,
     }
     STEP = 6  # tokens
     LIGAND_WEIGHT = 5.0

@@ -13,10 +13,10 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import rdchem
 
-from models.alphafold3.assembly import JOINTS, Link, Unit, chain_links
 from models.alphafold3.data.ccd import Component
 from models.alphafold3.graph import ELEMENTS, METALS, NO_INDEX
 from models.alphafold3.residues import RESIDUE_ATOMS
+from models.alphafold3.units import JOINTS, Link, Unit, chain_links
 
 FILES = ("nucleic.npz", "complexes.npz", "showcase.npz")
 PEPTIDE, PHOSPHODIESTER, METAL = 2, 3, 6

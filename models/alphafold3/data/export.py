@@ -33,6 +33,7 @@ from models.alphafold3.library import (
 )
 from models.alphafold3.seen import (
     FRAGMENT_BITS,
+    LEAST_FEATURES,
     STRETCH,
     fragment_bits,
     site_features,
@@ -48,6 +49,7 @@ SHOWN = (
 ).split()
 SHOWN_NEW = 3  # and some of the strictly new test molecules
 SHOWCASE = "showcase.npz"
+CHAIN_TABLES = ("complexes.npz", SHOWCASE)
 _KIND, _RESIDUE = (list(TOKEN_COLUMNS).index(name) for name in ("kind", "residue"))
 _COMPONENT = {number: comp for comp, number in RESIDUE_ID.items()}
 
@@ -95,43 +97,70 @@ def strands(structures: Structures, index: int) -> list[tuple[str, str]]:
     return found
 
 
-def structure_tables(structures: Structures) -> dict[str, np.ndarray]:
-    """``dna``, ``rna``, ``sites``, ``site_starts`` of the seen table, from the training examples."""
+def structure_tables(structures: Structures, trained_folds: set[str]) -> dict[str, np.ndarray]:
+    """``dna``, ``rna``, ``sites``, ``site_starts``, ``site_trained`` of the seen table.
+
+    trained_folds: PDB entries whose chains were trained on as backbones; of these also the crops that
+    were held out are listed.
+    """
     bits = {kind: np.zeros(4**length, np.uint8) for kind, length in STRETCH.items()}
-    sites: set[tuple[int, ...]] = set()
-    for index in np.flatnonzero(structures["split"] == "train").tolist():
-        for kind, sequence in strands(structures, index):
+    sites: dict[tuple[int, ...], bool] = {}
+    for index, split in enumerate(structures["split"].tolist()):
+        trained = split == "train"
+        for kind, sequence in strands(structures, index) if trained else ():
             bits[kind][stretch_bits(sequence, kind)] = 1
-        graph = structures.graph(index)
-        assert graph.chain is not None and graph.residue_index is not None
-        rows = zip(graph.chain.tolist(), graph.residue_index.tolist(), graph.tokens, strict=True)
-        features = site_features(
-            (chain, number, _COMPONENT[int(row[_RESIDUE])])
-            for chain, number, row in rows
-            if row[_KIND] == RESIDUE
-        )
-        if len(features) >= 3:
-            sites.add(tuple(features.tolist()))
+        features = tuple(_site(structures, index).tolist())
+        known = trained or str(structures["pdb"][index]) in trained_folds
+        if len(features) >= LEAST_FEATURES and known:
+            sites[features] = sites.get(features, False) or trained
     listed = sorted(sites)
     return {
         "dna": np.packbits(bits["dna"]),
         "rna": np.packbits(bits["rna"]),
         "sites": np.array([f for site in listed for f in site], np.uint16),
         "site_starts": np.cumsum([0, *map(len, listed)]).astype(np.int32),
+        "site_trained": np.array([sites[site] for site in listed], np.uint8),
     }
 
 
+def _site(structures: Structures, index: int) -> np.ndarray:
+    graph = structures.graph(index)
+    assert graph.chain is not None and graph.residue_index is not None
+    rows = zip(graph.chain.tolist(), graph.residue_index.tolist(), graph.tokens, strict=True)
+    return site_features(
+        (chain, number, _COMPONENT[int(row[_RESIDUE])])
+        for chain, number, row in rows
+        if row[_KIND] == RESIDUE
+    )
+
+
+def _trained_folds(crops: Path, proteins: Proteins) -> set[str]:
+    """PDB entries of the crops with a chain in a cluster of the backbones' training split."""
+    trained = set(proteins["cluster"][proteins["split"] == "train"].tolist())
+    found = set()
+    for name in CHAIN_TABLES:
+        with np.load(crops / name, allow_pickle=False) as file:
+            pairs = zip(file["chain_id"], file["chain_pm3_cluster"], strict=True)
+            found |= {chain.decode()[:4] for chain, root in pairs if root.decode() in trained}
+    return found
+
+
 def _write_seen(
-    molecules: Molecules, proteins: Proteins, structures: Structures, folder: Path
+    molecules: Molecules,
+    proteins: Proteins,
+    structures: Structures,
+    folder: Path,
+    crops: Path,
 ) -> None:
     train = molecules["split"] == "train"
     tables = {
         "molecules": _hashes(molecules["key"][train]),
         "scaffolds": _hashes(molecules["scaffold"][train]),
         "fragments": _fragments(proteins),
-        **structure_tables(structures),
+        **structure_tables(structures, _trained_folds(crops, proteins)),
     }
     save_file(tables, folder / SEEN)
+    (folder / SEEN).chmod(0o644)  # safetensors writes for the owner alone
 
 
 def _molecule_references(molecules: Molecules) -> dict[str, Any]:
@@ -233,5 +262,5 @@ def export(
     folder.mkdir(parents=True, exist_ok=True)
     write_blocks(folder)
     _write_components(cache, folder)
-    _write_seen(molecules, proteins, structures, folder)
+    _write_seen(molecules, proteins, structures, folder, crops)
     _write_references(molecules, proteins, folder, crops)

@@ -118,8 +118,10 @@ class StructureSource:
         self.data = data
 
     def members(self, splits: Sequence[str], rng: np.random.Generator) -> np.ndarray:
-        everything = np.ones(len(self.data["split"]), bool)
-        return _shuffled(self.data["split"], everything, splits, rng)
+        """By weight: early in the order the large groups are not the only ones."""
+        order = np.argsort(rng.exponential(size=len(self.data["split"])) / self.data["weight"])
+        split = self.data["split"][order]
+        return np.concatenate([order[split == name] for name in splits])
 
     def structure(self, number: int) -> Structure:
         return Structure(self.data.graph(number))

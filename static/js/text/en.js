@@ -1,17 +1,20 @@
+import { molecules } from "./en_molecules.js";
 import { pictures } from "./en_pictures.js";
 import { room } from "./en_room.js";
 
 /**
- * Every sentence of the page, in English (those about pictures are in a file of their own). Another language is another file with the same keys.
+ * Every sentence of the page, in English (those about pictures, molecules and rooms are in files of their own). Another language is another file with the same keys.
  * {name} is filled in; the template holds the same English words for the first paint (a test compares).
  */
 export const en = {
+  ...molecules,
   ...pictures,
   ...room,
   skip: "Skip to the stage",
   idea: "Two models, one machine: both start from noise, settle the global picture first, the local detail last.",
   "tools.label": "Page tools",
   "tools.copy": "Copy link",
+  "tools.lessons": "Lessons",
   "tools.models": "Models",
   "tools.copied": "Link copied",
   "tools.copied_without": "Copied, without your pictures",
@@ -54,6 +57,7 @@ export const en = {
   "origin.live": "live",
   "origin.recorded": "recorded",
   "origin.reference": "reference",
+  "origin.computed": "computed here",
   "view.noisy": "what the model sees",
   "view.estimate": "what it thinks it is",
   "samples.label": "Samples",
@@ -85,9 +89,9 @@ export const en = {
   "molecule.flat": "3-D is not available in this browser, so the atoms are drawn flat.",
   "particles.alt.noisy": "The dye particles spread in the water",
   "particles.alt.estimate": "Where each particle is thought to belong",
-  "training.seen": "This molecule was in the training set.",
-  "training.similar": "A close relative of this molecule was in the training set.",
-  "training.unseen": "Neither this molecule nor a close relative was in the training set.",
+  "training.seen": "In training: the model has learned from this molecule.",
+  "training.similar": "Similar seen: a close relative of this molecule was in training.",
+  "training.unseen": "Held out: neither this molecule nor a close relative was in training.",
   "legend.first": "first residue",
   "legend.last": "last",
   "element.C": "carbon",
@@ -177,6 +181,8 @@ export const en = {
   "dye.lead":
     "Particles know nothing of pictures or molecules. The same sampler, on the same noise axis, gathers them back into the shape they were drawn from; here the best possible guess is known exactly, so nothing had to be trained.",
   "dye.run": "Stir again",
+  "dye.forward": "Let it spread",
+  "dye.reverse": "Gather it",
   "dye.shapes": "Shapes",
   "dye.drop": "drop",
   "dye.spiral": "spiral",
@@ -186,6 +192,7 @@ export const en = {
   "keyframes.label": "Key frames, from noise to data",
   "dye.noisy": "the dye in the water",
   "dye.estimate": "where each particle is thought to belong",
+  "dye.home": "where each particle started",
   "foot.honest":
     "Both models are small and were trained for this page: expect small pictures and small molecules. Recorded runs are real runs of the same models, and say so.",
   "foot.models": "The models: data, scores, failures",

@@ -114,6 +114,9 @@ export const pictures = {
   "card.steps": "steps",
   "card.share": "loss, from highest to lowest",
   "card.guidance": "guidance scale",
+  "card.bin": "{name}: true {true}, predicted {predicted}, {atoms} atoms",
+  "card.predicted": "predicted lDDT (pLDDT)",
+  "card.true": "true lDDT",
   "card.missing": "The chart could not be loaded; the table below holds the same numbers.",
   "compare.pixels": "{side} × {side} pixels",
 };

@@ -1,0 +1,158 @@
+"""What the tests of lessons work with: exact pipelines that measure how they settle, a stage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from browser_stage import Stage
+from picture_toy import PictureToy, PictureView
+from playwright.sync_api import Page, Route, expect
+from torch import Tensor
+from toy import Toy, ToyView
+
+from models.diffusion.sampler import Request
+from models.evaluation.settling import settled_at
+from models.pipeline import Frame, InputError, SampleSettings, ScheduleSpec
+
+
+class Measured(ToyView):
+    """Curves of the toy's own guesses; ``names``: a band that settles early, one that settles late."""
+
+    names = ("global", "bonds")
+
+    def frame(self, request: Request, denoised: Tensor) -> Frame:
+        frame = super().frame(request, denoised)
+        if frame.stage == "toy":
+            kept = self.__dict__.setdefault("kept", [])
+            kept.append((frame.sigma_over_data, np.asarray(frame.denoised, np.float64)))
+        return frame
+
+    def done(self, result: Tensor) -> dict[str, Any]:
+        done = super().done(result)
+        final = np.asarray(done["sample"], np.float64)
+        levels = [level for level, _ in self.__dict__["kept"]]
+        error = np.array([np.abs(guess - final).mean() for _, guess in self.__dict__["kept"]])
+        error = error / error[0]
+        bands = [
+            {"name": name, "label": name, "unit": "", "error": curve.tolist(),
+             "settled_at": settled_at(curve.tolist(), levels)}
+            for name, curve in zip(self.names, (error**2, error), strict=True)
+        ]  # fmt: skip
+        settling = {"bands": bands, "sigma_over_data": levels, "stage": ["toy"] * len(levels)}
+        return {**done, "settling": settling}
+
+
+class MeasuredPicture(Measured, PictureView):
+    names = ("low", "high")
+
+
+class Picture(PictureToy):
+    def view(self, plan: Any, settings: SampleSettings) -> ToyView:
+        return MeasuredPicture(settings.samples, isinstance(plan, Mapping) and "prompt" in plan)
+
+
+class Molecule(Toy):
+    presets: Mapping[str, SampleSettings] = {
+        "published": replace(Toy.defaults, steps=12, schedule=ScheduleSpec("af3"))
+    }
+
+    def __init__(self) -> None:
+        super().__init__("molecule", id="alphafold3")
+
+    def view(self, plan: str, settings: SampleSettings) -> ToyView:
+        return Measured("molecule", settings.samples)
+
+
+class FramesView(ToyView):
+    def frame(self, request: Request, denoised: Tensor) -> Frame:
+        return replace(super().frame(request, denoised), sigma=None, sigma_data=None)
+
+
+class Frames(Toy):
+    """One answer, and none for what is no protein: the tests' AlphaFold 2."""
+
+    uses = frozenset({"seed"})
+
+    def __init__(self) -> None:
+        super().__init__("molecule", id="alphafold2")
+
+    def parse(self, input: Mapping[str, Any]) -> str:
+        if "ccd" in input:
+            raise InputError("input.ccd", "has no frames and no torsions", "a protein")
+        return "well"
+
+    def start(self, plan: str, settings: SampleSettings) -> dict[str, Any]:
+        stage = {"name": "toy", "sigma_data": None, "sigmas": None, "unit": "block"}
+        return {**super().start(plan, settings), "stages": [stage]}
+
+    def run(self, plan: str, settings: SampleSettings) -> Any:
+        return super().run(plan, replace(settings, seed=0))
+
+    def view(self, plan: str, settings: SampleSettings) -> ToyView:
+        return FramesView("molecule", settings.samples)
+
+
+class School(Stage):
+    """The stage with a lesson open."""
+
+    def lesson(self, id: str, step: int = 1, query: str = "") -> School:
+        self.open(f"&lesson={id}&step={step}{query}")
+        expect(self.page.locator("#lesson h3")).to_be_visible()
+        self.until("document.querySelector('#settings-form fieldset')")  # what is on offer has come
+        return self
+
+    @property
+    def done(self) -> list[bool]:
+        return self.page.locator(".lesson-steps button").evaluate_all(
+            "(all) => all.map(({ dataset }) => dataset.done === 'true')"
+        )
+
+    def is_done(self) -> None:
+        expect(self.page.locator(".lesson-tick")).to_have_attribute("data-done", "true")
+
+    def on(self) -> None:
+        """The step is done; the next one opens and is not."""
+        self.is_done()
+        self.page.locator("[data-hold=next]").click()
+        expect(self.page.locator(".lesson-tick")).to_have_attribute("data-done", "false")
+
+    def press(self, *keys: str) -> None:
+        self.page.locator("#track").focus()
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def slide(self, accent: str, n: int, value: int) -> None:
+        self.page.click("#settings summary")
+        slider = self.page.locator(
+            f"#settings-form fieldset[data-accent={accent}] input[type=range]"
+        )
+        slider.nth(n).fill(str(value))
+        self.page.keyboard.press("Escape")
+
+    def run(self) -> None:
+        """Presses Run and waits until what it has started is on the stage."""
+        self.page.click("#run")
+        expect(self.page.locator("#run")).to_have_attribute("data-state", "idle")
+
+    def says(self, selector: str) -> str:
+        expect(self.page.locator(selector)).to_be_visible()
+        return self.page.locator(selector).inner_text()
+
+
+def light(page: Page, traces: Mapping[str, Any]) -> None:
+    """Without the 3-D viewer and Plotly, which have no part in this and take seconds each to start."""
+    for script in ("**/3Dmol-min.js", "**/plotly.min.js"):
+        page.route(script, lambda route: route.fulfill(status=200, body=""))
+
+    def recorded(route: Route) -> None:
+        id = urlsplit(route.request.url).path.rsplit("/", 1)[1].removesuffix(".json")
+        empty = {"input": {}, "events": [{"event": "start", "data": {"stages": []}}]}
+        body = json.dumps(traces.get(id, empty))
+        route.fulfill(status=200, content_type="application/json", body=body)
+
+    page.route("**/static/traces/*.json", recorded)
