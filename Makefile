@@ -27,7 +27,7 @@ check: $(VENV)/.dev
 
 # More than 10 000 random and malformed requests, from the OpenAPI document and as raw bytes.
 fuzz: $(VENV)/.dev
-	FUZZ_EXAMPLES=$(or $(EXAMPLES),300) $(PY) -m pytest --timeout 3600 -s -q tests/faults/test_schema.py tests/faults/test_connections.py
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),400) $(PY) -m pytest --timeout 3600 -s -q tests/faults/test_schema.py tests/faults/test_connections.py
 
 # Half an hour at full load; MINUTES=3 for a short one.
 soak: $(VENV)/.run

@@ -72,6 +72,8 @@ def told(key: str, value: Any) -> str:
     name = key.rpartition(".")[2]
     if value is None:
         return "–"
+    if _is_range(value):
+        return " to ".join(told(key, v) for v in value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     whole = key.split(".")
@@ -140,13 +142,24 @@ def _records(
         yield Row(said, _role(".".join(path)), []), _columns(value)
     for name, part in value.items():
         if isinstance(part, list):
-            _add_list(section, ".".join((*path, name)), part)
+            if not _is_range(part):
+                _add_list(section, ".".join((*path, name)), part)
         elif isinstance(part, Mapping) and not (plain and _is_leaf(part)):
             yield from _records(part, (*path, name), section)
 
 
 def _is_leaf(value: Mapping[str, Any]) -> bool:
-    return not any(isinstance(part, (Mapping, list)) for part in value.values())
+    parts = value.values()
+    return not any(
+        isinstance(p, Mapping) or (isinstance(p, list) and not _is_range(p)) for p in parts
+    )
+
+
+def _is_range(value: Any) -> bool:
+    """Two numbers, from and to: told in one cell."""
+    if not isinstance(value, list) or len(value) != 2:
+        return False
+    return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in value)
 
 
 def _columns(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +169,7 @@ def _columns(value: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(part, Mapping):
             if _is_leaf(part):
                 columns.update({f"{name}.{inner}": v for inner, v in part.items()})
-        elif not isinstance(part, list):
+        elif not isinstance(part, list) or _is_range(part):
             columns[name] = part
     return columns
 

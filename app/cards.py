@@ -26,6 +26,7 @@ NOT_OF_THE_MODEL = {
     "dalle2-map.safetensors": "the map of concepts",
     "dalle2-words.txt": "the vocabulary",
     "alphafold3-seen.safetensors": "which molecules were in training",
+    "alphafold3-residues.json": "bonds and hands of the building blocks of chains",
     "alphafold3-references.json": "coordinates of the examples",
     "alphafold3-components.tsv.xz": "names and SMILES of the Chemical Component Dictionary",
 }
@@ -154,6 +155,7 @@ def card(id: str, sheets: Path, checkpoints: Path = CHECKPOINTS, tables: Path = 
     for path in sorted(checkpoints.glob(f"{id}-*-metrics.json")):
         part = path.name.removeprefix(f"{id}-").removesuffix("-metrics.json")
         metrics[part] = {k: v for k, v in _json(path).items() if k not in HOW}
+    calibration = _calibration(metrics)
     how, scores = sections(id, metrics)
     return Card(
         about=about,
@@ -164,7 +166,7 @@ def card(id: str, sheets: Path, checkpoints: Path = CHECKPOINTS, tables: Path = 
         sheets=_sheets(id, sheets),
         curves=_curves(_json(checkpoints / f"{id}-curves.json")),
         guidance=_guidance(metrics),
-        calibration=_calibration(metrics),
+        calibration=calibration,
     )
 
 
@@ -283,11 +285,12 @@ def _guidance(metrics: Mapping[str, Any]) -> list[dict[str, float]]:
 
 def _calibration(metrics: Mapping[str, Any]) -> dict[str, list[dict[str, float]]]:
     """Per class the bins of predicted confidence: from, to, atoms, plddt (mean predicted), lddt (mean
-    true), all in 0..100."""
+    true), all in 0..100. Taken out of ``metrics``: they have a chart and a table of their own."""
     found = metrics.get("confidence")
     out = {}
     for name, part in found.items() if isinstance(found, Mapping) else ():
-        bins = part.get("calibration", {}).get("bins") if isinstance(part, Mapping) else None
+        told = part.get("calibration") if isinstance(part, dict) else None
+        bins = told.pop("bins", None) if isinstance(told, dict) else None
         if isinstance(bins, list):
             out[words(name)] = [dict(b) for b in bins if {"plddt", "lddt", "atoms"} <= set(b)]
     return {name: bins for name, bins in out.items() if bins}

@@ -20,15 +20,16 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
+from app.forwards import Blind, Forwards, Observer
 from app.jobs import Client, Job
 from app.turns import Turns
-from models.diffusion.sampler import Network, Request
+from models.diffusion.sampler import Network
 
 __all__ = ["Client", "Engine", "Full", "Job", "Limits", "Observer"]
 
@@ -43,31 +44,6 @@ class Full(Exception):
         super().__init__(f"full, try again in {retry_after} s")
         self.retry_after = retry_after
         self.closing = closing
-
-
-class Observer(Protocol):
-    """Told about the engine's own work, for metrics, from any lane."""
-
-    def forward(self, net: str, requests: int, rows: int, seconds: float) -> None: ...
-
-    def cells(self, net: str, used: int, padded: int) -> None:
-        """Of one forward of a network that pads: cells that hold something, and all cells."""
-        ...
-
-    def tick(self, seconds: float, forward_seconds: float) -> None: ...
-
-
-class Blind:
-    """The observer that looks at nothing."""
-
-    def forward(self, net: str, requests: int, rows: int, seconds: float) -> None:
-        pass
-
-    def cells(self, net: str, used: int, padded: int) -> None:
-        pass
-
-    def tick(self, seconds: float, forward_seconds: float) -> None:
-        pass
 
 
 @dataclass(frozen=True)
@@ -114,6 +90,7 @@ class Engine:
     ) -> None:
         self.limits = limits or Limits()
         self._observer = observer or Blind()
+        self._forwards = Forwards(self._observer, clock)
         self._threads = threads
         self._clock = clock
         self._turns = Turns(self.limits.batch_rows, self.limits.forward_s)
@@ -195,7 +172,7 @@ class Engine:
             forward_s = 0.0
             try:
                 forward_s = self._take(turn)
-            except Exception as error:  # a fault of ours, not of one run: whose it was is not known
+            except Exception as error:  # a fault of ours: whose it was is not known
                 log.exception("a turn failed, its runs with it")
                 for job in turn.held:
                     if not job.ended:
@@ -221,7 +198,13 @@ class Engine:
                         for job in [*self._live, *self._waiting]:
                             job.stopped = job.stopped or "the server is shutting down"
                     self._admit()
-                    turn = self._choose()
+                    try:
+                        turn = self._choose()
+                    except Exception as error:  # a fault of ours: whose it was is not known
+                        log.exception("no turn could be chosen, the live runs fail")
+                        for job in self._live:
+                            job.error = job.error or error
+                        continue
                     if turn is not None:
                         return turn
                     if self._closing and not self._live and not self._waiting:
@@ -312,59 +295,20 @@ class Engine:
                 self._end(job, "cancelled", job.stopped)
         if turn.net is None:
             return 0.0
-        answered, seconds = self._answers(turn.net, turn.answer, turn.threads)
+        forward = self._forwards.compute(turn.net, turn.answer, turn.threads)
         with self._changed:
+            self._turns.charge(turn.answer, forward.seconds)
             self._free(turn)
-        for job, request, answer in answered:
-            job.forward_s += seconds
+        for job, error in forward.failed:
+            self._end(job, "failed", error)
+        for job, request, answer in forward.answered:
+            job.forward_s += forward.seconds
             if not job.stopping:
                 job.answers += 1
                 job.shown = job.shown or request.frame
                 job.answered(request, answer)
                 self._send(job, answer)
-        return seconds
-
-    def _answers(
-        self, net: Network, jobs: list[Job], threads: int | None
-    ) -> tuple[list[tuple[Job, Request, Any]], float]:
-        """One forward for all of ``jobs`` -> who was answered what, and its seconds. If it fails, each is
-        tried alone, so that one visitor's impossible input does not end the runs of the others."""
-        requests = [job.request for job in jobs if job.request is not None]
-        start = self._clock()
-        try:
-            answers = self._forward(net, requests, threads)
-        except Exception as error:
-            if len(jobs) > 1:
-                log.warning("a batch of %d for %s failed, trying each alone", len(jobs), net.name)
-                alone = [self._answers(net, [job], threads) for job in jobs]
-                return [one for found, _ in alone for one in found], sum(s for _, s in alone)
-            self._end(jobs[0], "failed", error)
-            return [], self._clock() - start
-        seconds = self._clock() - start
-        self._observe(net, requests, seconds)
-        with self._changed:
-            self._turns.charge(jobs, seconds)
-        return list(zip(jobs, requests, answers, strict=True)), seconds
-
-    @staticmethod
-    def _forward(net: Network, requests: Sequence[Request], threads: int | None) -> list[Any]:
-        use_threads = getattr(net, "use_threads", None)  # only some can be told
-        if use_threads is not None and threads is not None:
-            use_threads(threads)
-        with torch.inference_mode():
-            answers = net.answer(requests)
-        if len(answers) != len(requests):
-            raise RuntimeError(
-                f"{net.name} gave {len(answers)} answers to {len(requests)} requests"
-            )
-        return answers
-
-    def _observe(self, net: Network, requests: Sequence[Request], seconds: float) -> None:
-        rows = sum(len(request.sigma) for request in requests)
-        self._observer.forward(net.name, len(requests), rows, seconds)
-        cells = getattr(net, "cells", None)  # only networks that pad have it
-        if cells is not None:
-            self._observer.cells(net.name, *cells(requests))
+        return forward.seconds
 
     def _begin(self, job: Job) -> None:
         """Runs a generator up to its first request."""

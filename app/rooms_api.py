@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Annotated, Any
@@ -193,7 +194,7 @@ async def reveal(room: Presented, request: Request, services: Has) -> Heard:
     without a right answer may be given one now; the body may be left out."""
     body = await _body(request, services)
     right = (read(RevealIn, body) if body else RevealIn()).right
-    asked = room.poll.asked if room.poll else {"count": 0, "right": None}
+    asked: Mapping[str, Any] = room.poll.asked if room.poll else {"count": 0, "right": None}
     if right is not None and (right >= asked["count"] or asked["right"] not in (None, right)):
         raise BadRequest.one(
             "right",

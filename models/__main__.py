@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 # Two spinning OpenMP pools on few cores are ten times slower than two sleeping ones.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -96,6 +97,7 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
+    drawn: dict[str, Any] = {}  # AlphaFold 3's samples that its twin is compared with
     asked = {arguments.what} if isinstance(arguments.what, str) else set(arguments.what)
     if asked & {"dalle2", "images", "all"}:
         from models.evaluation.comparison import renew
@@ -118,11 +120,11 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         unknown = set(arguments.only) - set(PARTS)
         if unknown:
             raise ValueError(f"--only knows {', '.join(PARTS)}, not {', '.join(sorted(unknown))}")
-        evaluate_molecules(parts=arguments.only)
+        evaluate_molecules(parts=arguments.only, drawn=drawn)
     if asked & {"alphafold2", "all"}:
         from models.evaluation.twins import evaluate as evaluate_twins
 
-        evaluate_twins()
+        evaluate_twins(drawn=drawn)
     if "reference_conformer" in asked:  # trains two small networks, so only when it is named
         from models.evaluation.reference_conformer import evaluate as evaluate_ablation
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 POINTS = 120  # kept of each network
@@ -34,9 +34,10 @@ def thin(lines: Sequence[dict[str, float]], points: int = POINTS) -> dict[str, l
     return columns
 
 
-def write(out: Path, network: str, path: Path) -> None:
+def write(out: Path, network: str, path: Path, parts: Mapping[str, str] | None = None) -> None:
     """Puts the curves of `<out>/<network>/log.jsonl` into the file at `path`, beside those of other
-    networks. Losses go under the network's name, what was measured at saves under `<network>_held_out`."""
+    networks. Losses go under the network's name, what was measured at saves under `<network>_held_out`.
+    parts: further curves by name, each the column of the log that is its loss."""
     log = out / network / "log.jsonl"
     if not log.is_file():
         return
@@ -46,4 +47,9 @@ def write(out: Path, network: str, path: Path) -> None:
         rows = [line for line in lines if ("loss" in line) == wanted]
         if rows:
             curves[name] = thin(rows)
+    for name, column in (parts or {}).items():
+        rows = [{**line, "loss": line[column]} for line in lines if column in line]
+        if rows:
+            kept = thin(rows)
+            curves[name] = {key: kept[key] for key in ("step", "seconds", "loss")}
     path.write_text(json.dumps(curves) + "\n")

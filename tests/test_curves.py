@@ -30,3 +30,12 @@ def test_a_step_trained_twice_counts_once(tmp_path) -> None:
     assert [line["loss"] for line in curves.read_log(tmp_path / "text" / "log.jsonl")] == [1.0, 2.0]
     curves.write(tmp_path, "nothing", tmp_path / "curves.json")
     assert not (tmp_path / "curves.json").exists()
+
+
+def test_a_column_that_comes_and_goes_makes_a_curve_of_its_own(tmp_path) -> None:
+    losses = [{"step": s, "seconds": float(s), "loss": 9.0, "even": s / 2} for s in (2, 4, 6)]
+    log(tmp_path, "net", [*losses, {"step": 7, "seconds": 7.0, "loss": 9.0}])
+    curves.write(tmp_path, "net", tmp_path / "c.json", {"evens": "even", "odds": "odd"})
+    kept = json.loads((tmp_path / "c.json").read_text())
+    assert set(kept) == {"net", "evens"} and "even" not in kept["net"]
+    assert kept["evens"] == {"step": [2, 4, 6], "seconds": [2.0, 4.0, 6.0], "loss": [1.0, 2.0, 3.0]}

@@ -41,7 +41,6 @@ CURVES = "alphafold2-curves.json"
 ROWS = 256  # residues per step
 REUSED, KEPT = 4, 256  # see readings
 CHECKED = 48  # validation crops, looked at with every save
-VIOLATIONS = 0.05
 MEASURED = 4000  # residues whose average is the rigid residue
 
 
@@ -99,16 +98,16 @@ def step_losses(
 
 class Mending:
     """The weight of violations along a training: 0 until ``start`` of its seconds, then rising to
-    VIOLATIONS within a tenth of them. The paper turns them on in a second training, this does so in one.
+    ``full`` within a tenth of them. The paper turns them on in a second training, this does so in one.
     """
 
-    def __init__(self, seconds: float, spent: float, start: float) -> None:
-        self.seconds, self.start = seconds, start
+    def __init__(self, seconds: float, spent: float, start: float, full: float) -> None:
+        self.seconds, self.start, self.full = seconds, start, full
         self.began = time.perf_counter() - spent
 
     def weight(self) -> float:
         progress = (time.perf_counter() - self.began) / self.seconds
-        return VIOLATIONS * min(1.0, max(0.0, (progress - self.start) / 0.1))
+        return self.full * min(1.0, max(0.0, (progress - self.start) / 0.1))
 
 
 def seconds_before(out: Path) -> float:
@@ -162,6 +161,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         default=0.6,
         help="share of the time after which violations count",
     )
+    parser.add_argument("--violations", type=float, default=0.1, help="their weight from then on")
     parser.add_argument("--ema", type=float, default=0.995)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -187,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     def save_ema(state: dict[str, Tensor], info: dict[str, Any]) -> None:
         save_module(args.checkpoint, state, config, info, trunk)
 
-    mending = Mending(60 * args.minutes, seconds_before(args.out), args.mend_from)
+    mending = Mending(60 * args.minutes, seconds_before(args.out), args.mend_from, args.violations)
     fit(
         TrainConfig(
             lr=args.lr,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from rdkit import Chem
@@ -36,7 +37,7 @@ class Conformer:
 
 def etkdg(mol: Chem.Mol, onto: np.ndarray, seed: int = 0) -> Conformer:
     """mol: without hydrogens; onto: (N, 3) A. Raises InputError when RDKit finds no shape."""
-    parameters = rdDistGeom.ETKDGv3()
+    parameters: Any = rdDistGeom.ETKDGv3()
     parameters.randomSeed = seed % 2**31
     parameters.maxIterations = ATTEMPTS
     parameters.timeout = TIMEOUT_S

@@ -10,6 +10,7 @@ from rdkit import Chem, rdBase
 
 from models.alphafold3 import templates
 from models.alphafold3.chains import MAX_MOLECULE, Chain, text
+from models.alphafold3.chemistry import ORDERS
 from models.alphafold3.graph import ELEMENTS, METALS
 from models.alphafold3.library import Component, Library
 from models.pipeline import InputError
@@ -100,7 +101,13 @@ def _usable(mol: Chem.Mol, path: str) -> tuple[Chem.Mol, list[str]]:
             atom.SetIsotope(0)
         notes.append("Isotope labels are dropped: they do not change the shape.")
     mol = Chem.RemoveHs(mol)
-    count = mol.GetNumAtoms()
+    count = mol.GetNumHeavyAtoms()
+    if count < mol.GetNumAtoms():
+        raise InputError(path, "holds hydrogens that stand for themselves", _ELEMENTS_ACCEPTED)
+    if any(bond.GetBondType() not in ORDERS for bond in mol.GetBonds()):
+        raise InputError(
+            path, "holds a bond that is not single, double, triple or aromatic", _SMILES_ACCEPTED
+        )
     if count < 2:
         raise InputError(path, "is a single atom: there is nothing to denoise", _SMILES_ACCEPTED)
     if count > MAX_MOLECULE:

@@ -27,7 +27,13 @@ from models.checkpoint import CHECKPOINTS, CheckpointError, fingerprint
 from models.compact import load_compact
 from models.config import from_json
 from models.diffusion.sampler import SAMPLERS, Request, Run, run, sample
-from models.pipeline import SAMPLER_BOUNDS, SampleSettings, ScheduleSpec, sample_generators
+from models.pipeline import (
+    SAMPLER_BOUNDS,
+    SampleSettings,
+    ScheduleSpec,
+    counted,
+    sample_generators,
+)
 
 CHECKPOINT = "alphafold3.safetensors"
 PLANS_KEPT = 64  # a large one takes half a megabyte
@@ -139,6 +145,11 @@ class AlphaFold3:
         }
 
     def run(self, plan: Plan, settings: SampleSettings) -> Run[Prediction]:
+        calls: dict[str, int] = {}
+        prediction = yield from counted(self._predict(plan, settings), calls)
+        return replace(prediction, calls=calls)
+
+    def _predict(self, plan: Plan, settings: SampleSettings) -> Run[Prediction]:
         generators = sample_generators(settings.seed, settings.samples)
         empty = torch.zeros(1)
         conditioned = yield Request(self.trunk, empty, empty, plan.structure, frame=False)

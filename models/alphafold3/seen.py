@@ -1,7 +1,7 @@
 """Whether something that was typed, or a close relative, was in training: *seen*, *similar* or *unseen*.
 
 One table, ``models/tables/alphafold3-seen.safetensors``, made from the training split by
-:mod:`models.alphafold3.data.export`:
+:mod:`models.alphafold3.data.seen_tables`:
 
 - ``molecules``, ``scaffolds``: hashes of connectivities and Murcko scaffolds;
 - ``fragments``: a bit per 8-residue fragment of the protein crops (by hash, one fragment in four);

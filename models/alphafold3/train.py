@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models import curves
 from models.alphafold3.data.batches import (
     Batch,
     Batches,
@@ -43,11 +44,12 @@ from models.alphafold3.losses import (
 from models.alphafold3.polymer import SLOTS
 from models.alphafold3.residues import FULL_SLOTS
 from models.alphafold3.trunk import ModelConfig
+from models.alphafold3.validation import held_out_loss, validation_batches
 from models.checkpoint import CHECKPOINTS
 from models.compact import load_compact, save_compact
 from models.diffusion.training import TrainConfig, fit, lognormal_sigma
 
-CHECKPOINT = "alphafold3.safetensors"
+CHECKPOINT, CURVES = "alphafold3.safetensors", "alphafold3-curves.json"
 # ln(sigma / sigma_data) ~ N(mean, std). The fold of a protein is decided at higher noise than the
 # shape of a molecule, where bonds and angles leave little to decide.
 LOG_SIGMA_MEAN, LOG_SIGMA_STD = {1: -1.6, SLOTS: -1.2, FULL_SLOTS: -1.1}, 1.5
@@ -262,4 +264,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         warmup_steps=200,
         seed=args.seed,
     )
-    fit(plan, model, loss, batches, args.out, save_ema)
+    held_out = validation_batches(molecules, proteins, structures)
+    held_out = {name: batch.to(args.device) for name, batch in held_out.items()}
+    on_save = held_out_loss(model, held_out, step_loss)
+    fit(plan, model, loss, batches, args.out, save_ema, on_save)
+    parts = {name: f"{name}_coordinates" for name in SHARES}
+    parts |= {f"{name}, held out": f"{name}_held_out" for name in held_out}
+    curves.write(args.out.parent, args.out.name, args.checkpoint.with_name(CURVES), parts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,12 @@ MOST_COMPARED = 512  # atoms; of a larger structure each token's representative 
 @dataclass(frozen=True)
 class Prediction:
     """What a run ends with: samples (S, N, 3) A, their pLDDT (S, N), 0 to 100, None without a confidence
-    head, and the trunk's expected distances between tokens (T, T), A."""
+    head, the trunk's expected distances between tokens (T, T), A, and the forwards asked of each network."""
 
     xyz: Tensor
     plddt: Tensor | None
     expected: Tensor
+    calls: Mapping[str, int] = field(default_factory=dict)
 
 
 def representatives(graph: Graph) -> np.ndarray:
@@ -157,7 +159,7 @@ class AtomsView:
         )
 
     def done(self, result: Prediction) -> dict[str, Any]:
-        """``sample``, ``settling``, ``distogram``; with a confidence head ``plddt`` and, of several
+        """``sample``, ``settling``, ``distogram``, ``calls``; with a confidence head ``plddt`` and, of several
         samples, ``ranking``. ``scores`` are of the first sample; where an experimental structure is
         known, ``reference`` (N, 3) is laid onto it and ``against_reference`` has one value per frame."""
         plan, final = self.plan, result.xyz.float()
@@ -168,6 +170,7 @@ class AtomsView:
         out: dict[str, Any] = {
             "sample": self._array(final),
             "settling": molecule_settling(self.traces, drawn[0], bonds),
+            "calls": dict(result.calls),
             "distogram": result.expected.cpu().numpy().astype(np.float16),
         }
         reference = named_reference(plan, drawn[0])

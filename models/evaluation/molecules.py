@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from models.alphafold3.data.batches import Proteins
 from models.alphafold3.data.store import Molecules
@@ -46,8 +47,8 @@ from models.evaluation.sheets import CARDS
 
 METRICS = "alphafold3-metrics.json"
 SAMPLES = 10  # per molecule
-ALONE = 3  # samples without steering
-PER_CLASS = 12  # nucleic acids, ions, pockets: crops of each
+ALONE = 2  # samples without steering
+PER_CLASS = 20  # nucleic acids, ions, pockets: crops of each
 NAMED = {"caffeine": {"ccd": "CFF"}, "aspirin": {"ccd": "AIN"}, "ATP": {"ccd": "ATP"}}
 Finish = Callable[[], dict[str, Any]]
 
@@ -159,6 +160,7 @@ def proteins(bench: Bench) -> Finish:
     data = Proteins(bench.cache / "proteins/proteins.npz")
     distogram = score_distogram(bench.pipeline, data, bench.crops)
     scores, drawn = score_proteins(bench.pipeline, data, bench.settings, bench.crops, bench.pool)
+    bench.drawn.update(drawn)
     # The confidence part gives every other crop its profile.
     bench.drawn["proteins"] = [
         (profile if k % 2 else plain)
@@ -218,9 +220,11 @@ def evaluate(
     most_molecules: int = MOLECULES,
     most_crops: int = CROPS,
     pictures: Path = CARDS,
+    drawn: dict[str, list[Tensor]] | None = None,
 ) -> dict[str, Any]:
     """Runs ``parts`` (all if empty), writes each as it is done and returns all scores. Parts that were not
-    asked for stay as they are in ``out``, so that two commands may share the work."""
+    asked for stay as they are in ``out``, so that two commands may share the work. ``drawn`` is filled
+    with samples that another evaluation can use."""
     began = time.perf_counter()
     pipeline = AlphaFold3()
     settings = replace(pipeline.defaults, seed=SAMPLE_SEED, samples=SAMPLES)
@@ -239,7 +243,9 @@ def evaluate(
     with judges() as pool:
         data = Molecules(cache / "molecules/molecules.npz")
         counts = split_counts(cache, data)
-        bench = Bench(pipeline, data, cache, pool, settings, most_molecules, most_crops, pictures)
+        kept = {} if drawn is None else drawn
+        sizes = (most_molecules, most_crops)
+        bench = Bench(pipeline, data, cache, pool, settings, *sizes, pictures, kept)
         finishes = {name: PARTS[name](bench) for name in parts or PARTS}
         for finish in finishes.values():
             found = finish()

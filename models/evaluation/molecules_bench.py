@@ -20,7 +20,7 @@ from models.evaluation.molecules_drawing import StructurePipeline, sample_struct
 from models.evaluation.molecules_scores import Judged, Task, judge
 from models.pipeline import SampleSettings
 
-BUSTED = 5  # samples of a molecule that PoseBusters looks at
+BUSTED = 3  # samples of a molecule that PoseBusters looks at
 
 
 @dataclass(frozen=True)

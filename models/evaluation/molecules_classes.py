@@ -18,7 +18,7 @@ from models.evaluation.molecules_drawing import DRAW_SEED, LARGEST
 from models.evaluation.molecules_scores import Judged
 from models.evaluation.molecules_tables import summary
 
-PER_CLASS = 40
+PER_CLASS = 25
 SAMPLES = 5
 SMALLEST = 5  # heavy atoms; alanine has six
 # Words of the dictionary's chem_comp.type, first match decides.

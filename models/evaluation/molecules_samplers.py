@@ -9,7 +9,7 @@ from models.evaluation.molecules_scores import Row
 from models.evaluation.molecules_tables import summary
 from models.pipeline import SampleSettings
 
-MOLECULES, SAMPLES = 40, 3
+MOLECULES, SAMPLES = 60, 3
 
 
 def _plain(settings: SampleSettings, sampler: Any) -> SampleSettings:

@@ -24,6 +24,7 @@ from models.alphafold3.geometry import align
 from models.alphafold3.graph import NUCLEOTIDE, RESIDUE
 from models.alphafold3.network import Structure
 from models.alphafold3.pipeline import AlphaFold3
+from models.evaluation.duplexes import base_pairs, winding
 from models.evaluation.molecules_drawing import SAMPLE_SEED, sample_structures
 from models.evaluation.molecules_tables import mean
 from models.evaluation.polymer_baselines import (
@@ -88,6 +89,9 @@ def _nucleic(data: Structures, items: Sequence[Case], drawn: Sequence[Tensor]) -
             straight = helix_for(item, helix)[None]
             out["baseline_rmsd_A"].append(all_rmsd(straight, item.crystal))
             out["baseline_lddt"].append(all_lddt(straight, item.crystal))
+            if pairs := base_pairs(item.graph):
+                turns = winding(x[:, item.representatives()], torch.tensor(pairs))
+                out["right_handed"].append((turns > 0).float().mean()[None])
         elif (found := similar_motif(data, item)) is not None:
             other, shared = found
             out["baseline_rmsd_A"].append(all_rmsd(other[None], item.crystal[shared]))

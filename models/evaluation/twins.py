@@ -195,8 +195,13 @@ def costs(two: AlphaFold2, three: AlphaFold3) -> dict[str, Any]:
     return out
 
 
-def score_twins(cache: Path = Path("cache"), crops: int = CROPS) -> dict[str, Any]:
-    """Both on the same crops, see the module docstring. Raises CheckpointError and FileNotFoundError."""
+def score_twins(
+    cache: Path = Path("cache"),
+    crops: int = CROPS,
+    drawn: Mapping[str, Sequence[Tensor]] | None = None,
+) -> dict[str, Any]:
+    """Both on the same crops, see the module docstring. ``drawn``: AlphaFold 3's samples (S, N, 3) by input
+    where somebody has them already. Raises CheckpointError and FileNotFoundError."""
     data = Proteins(cache / "proteins/proteins.npz")
     two, three = AlphaFold2(), AlphaFold3()
     index = held_out_crops(data, crops)
@@ -206,10 +211,11 @@ def score_twins(cache: Path = Path("cache"), crops: int = CROPS) -> dict[str, An
     out: dict[str, Any] = {"cost": costs(two, three), "twins": {}, "against_alphafold3": {}}
     for name, profiles in INPUTS.items():
         structures = crop_structures(data, index, profiles)
-        answers, samples = (
-            folded(two, structures),
-            sample_structures(three, structures, settings),
-        )
+        answers = folded(two, structures)
+        if drawn is not None and name in drawn:
+            samples = list(drawn[name])
+        else:
+            samples = sample_structures(three, structures, settings)
         out["twins"][name] = {
             "alphafold2": quality(answers, truth, dssp),
             "alphafold3": quality(samples, truth, dssp),
@@ -226,13 +232,16 @@ def trained(pipeline: AlphaFold2) -> Mapping[str, Any]:
 
 
 def evaluate(
-    out_json: Path = METRICS, cache: Path = Path("cache"), crops: int = CROPS
+    out_json: Path = METRICS,
+    cache: Path = Path("cache"),
+    crops: int = CROPS,
+    drawn: Mapping[str, Sequence[Tensor]] | None = None,
 ) -> dict[str, Any]:
-    """Writes and returns all scores; some minutes."""
+    """Writes and returns all scores; some minutes. drawn: see :func:`score_twins`."""
     started = time.perf_counter()
     two, three = AlphaFold2(), AlphaFold3()
     metrics: dict[str, Any] = {
-        "checkpoints": {**three.checkpoints, **two.checkpoints},
+        "checkpoints": dict(two.checkpoints),
         "seeds": {"draw": DRAW_SEED, "sample": SAMPLE_SEED},
         "settings": {
             "alphafold3_samples": SAMPLES,
@@ -240,7 +249,7 @@ def evaluate(
             "precision": "bfloat16 matrix products, the structure module in float32",
         },
         "trained": {"structure_module": trained(two)},
-        **score_twins(cache, crops),
+        **score_twins(cache, crops, drawn),
     }
     metrics["seconds"] = round(time.perf_counter() - started, 1)
     out_json.write_text(json.dumps(metrics, indent=1) + "\n")

@@ -161,14 +161,19 @@ export class Lessons {
 
   /** @param {{right: number, values: Record<string, string>} | null} found */
   #outcome(found) {
-    if (!found) return { guess: "", right: "", words: t("lesson.no_numbers"), hit: null };
-    const options = optionsOf(`lesson_${this.lesson.id}`);
+    if (!found) return { guess: "", right: "", words: t("lesson.no_numbers"), hit: null, pending: false };
+    const ready = `lesson_${this.lesson.id}`;
+    const { poll } = this.page.door;
+    // The class still answers, and everybody sees this screen.
+    if (poll?.ready === ready && !poll.revealed) return { guess: "", right: "", words: "", hit: null, pending: true };
+    const options = optionsOf(ready);
     const guess = kept("guess", this.lesson.id);
     return {
       guess: guess === null ? "" : t("lesson.guessed", { option: options[guess] }),
       right: t("lesson.right", { option: options[found.right] }),
       words: t(`lesson.${this.lesson.id}.reveal`, found.values),
       hit: guess === null ? null : guess === found.right,
+      pending: false,
     };
   }
 

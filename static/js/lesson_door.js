@@ -10,6 +10,8 @@ export class LessonDoor {
     this.lessons = null;
     /** @type {import("./room_presenter.js").Presenter | null} */
     this.presenter = null;
+    /** the room's question, if one is open @type {any} */
+    this.poll = null;
     /** what {@link follow} was told last */
     this.followed = "";
     addEventListener("popstate", () => this.openFrom(location.search));
@@ -51,6 +53,14 @@ export class LessonDoor {
   /** A room was opened, or it is over. @param {import("./room_presenter.js").Presenter | null} presenter */
   present(presenter) {
     this.presenter = presenter;
+    this.lessons?.redraw();
+  }
+
+  /** The room is over: the lesson belongs to whoever sits before it. */
+  release() {
+    this.poll = null;
+    this.page.follower = false;
+    if (this.lessons) this.lessons.page.follower = false;
     this.lessons?.redraw();
   }
 

@@ -25,7 +25,7 @@ export function details(title, content, open) {
   return element("details", "lesson-more", { open }, [element("summary", "", { textContent: title }), content]);
 }
 
-/** Runs side by side. @param {{head: string[], rows: string[][]}} table @returns {HTMLTableElement} */
+/** Runs side by side; a row of one cell is a heading. @param {{head: string[], rows: string[][]}} table @returns {HTMLTableElement} */
 export function tableOf({ head, rows }) {
   const table = element("table", "");
   table.createCaption().textContent = t("lesson.table");
@@ -33,8 +33,14 @@ export function tableOf({ head, rows }) {
   top.append(
     ...head.map((text, i) => element(i ? "th" : "td", "", { ...(i ? { scope: "col" } : {}), textContent: text })),
   );
-  const body = table.createTBody();
+  let body = table.createTBody();
   for (const [name, ...cells] of rows) {
+    if (cells.length === 0) {
+      body = body.rows.length > 0 ? table.createTBody() : body;
+      const heading = element("th", "", { scope: "rowgroup", colSpan: head.length, textContent: name });
+      body.insertRow().append(heading);
+      continue;
+    }
     const row = body.insertRow();
     row.append(
       element("th", "", { scope: "row", textContent: name }),

@@ -8,7 +8,8 @@ import { t } from "./text.js";
 /**
  * @typedef {{lesson: import("./lesson_list.js").Lesson, number: number, count: number, next: string | null,
  *   index: number, done: Set<string>, guess: number | null, role: "alone" | "presenter" | "follower"}} Shown
- * @typedef {{guess: string, right: string, words: string, hit: boolean | null}} Outcome
+ * @typedef {{guess: string, right: string, words: string, hit: boolean | null, pending: boolean}} Outcome
+ *   pending: the class has been asked and not been told yet
  */
 
 export class LessonPanel {
@@ -18,7 +19,7 @@ export class LessonPanel {
    */
   constructor(on) {
     this.on = on;
-    this.root = element("aside", "lesson", { id: "lesson" });
+    this.root = element("aside", "lesson", { id: "lesson", hidden: true });
     this.root.setAttribute("aria-labelledby", "lesson-title");
     document.querySelector("main").before(this.root);
     this.notes = kept("notes", "all") === true;
@@ -37,6 +38,7 @@ export class LessonPanel {
 
   /** To where the step's words begin, for the keyboard and for those who listen. */
   focus() {
+    this.marked[0]?.scrollIntoView({ block: "nearest", inline: "center" });
     this.root.querySelector("h3")?.focus({ preventScroll: true });
     this.body.scrollTop = 0;
   }
@@ -170,18 +172,17 @@ export class LessonPanel {
     return button;
   }
 
-  #showOutcome({ guess, right, words, hit }) {
+  #showOutcome({ guess, right, words, hit, pending }) {
     const { role, lesson } = this.shown;
     const parts = [element("h4", "", { textContent: t("lesson.outcome") })];
-    if (role !== "alone") parts.push(element("p", "", { textContent: [right, words].filter(Boolean).join(" ") }));
-    else
-      parts.push(
-        ...[guess, right, words].filter(Boolean).map((textContent) => element("p", "", { textContent })),
-        ...(hit === null ? [] : [element("p", "lesson-verdict", { textContent: t(hit ? "lesson.hit" : "lesson.miss") })]),
-      );
+    const said = role === "alone" ? [guess, right, words] : [right, words]; // a class answers in the room's card
+    parts.push(...said.filter(Boolean).map((textContent) => element("p", "", { textContent })));
+    if (role === "alone" && hit !== null)
+      parts.push(element("p", "lesson-verdict", { textContent: t(hit ? "lesson.hit" : "lesson.miss") }));
     if (right) parts.push(element("p", "lesson-why", { textContent: t(`poll.lesson_${lesson.id}.why`) }));
-    if (role === "presenter" && right)
+    if (pending && role === "presenter")
       parts.push(this.#button("strong", t("lesson.reveal"), () => this.on.reveal(), "reveal"));
+    else if (pending) parts.push(element("p", "", { textContent: t("lesson.pending") }));
     this.outcome.replaceChildren(...parts);
   }
 

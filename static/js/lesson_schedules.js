@@ -28,31 +28,31 @@ export function scheduled(now, id) {
 
 /**
  * @param {import("./lesson_watch.js").Facts} now
- * @returns {{head: string[], rows: string[][]} | null} null until two schedules can be compared
+ * @returns {{head: string[], rows: string[][]} | null} a row of one cell is a heading; null until two schedules can be compared
  */
 export function scheduleTable(now) {
   const sides = ["dalle2", "alphafold3"].map((id) => ({ id, runs: scheduled(now, id) }));
   const kinds = KINDS.filter((kind) => sides.some(({ runs }) => runs[kind]));
   if (kinds.length < 2) return null;
   const rows = sides.flatMap(({ id, runs }) => {
-    const row = (key, value) => [t(`lesson.row.${id}.${key}`), ...kinds.map((kind) => value(runs[kind], kind) ?? "–")];
+    const row = (key, value) => [t(`lesson.row.${key}`), ...kinds.map((kind) => value(runs[kind] ?? null, kind) ?? "–")];
     const usual = runs.karras ?? null;
+    const scored = Object.values(runs).some(({ done }) => typeof done.scores?.lddt === "number");
     return [
+      [t(`lesson.rows.${id}`)],
       row("steps", (run) => run && String(run.settings.steps)),
       row("below", (run) => stepsText(run)),
       row("global", (run) => levelText(run, 0)),
       row("local", (run) => levelText(run, 2)),
-      row("difference", (run, kind) => (kind === "karras" ? null : differenceText(DIFFERENCE[id](usual, run ?? null)))),
-      ...(Object.values(runs).some(({ done }) => typeof done.scores?.lddt === "number")
-        ? [row("lddt", (run) => (typeof run?.done.scores?.lddt === "number" ? number(run.done.scores.lddt) : null))]
-        : []),
+      row(`difference.${id}`, (run, kind) => (kind === "karras" ? null : differenceText(DIFFERENCE[id](usual, run)))),
+      ...(scored ? [row("lddt", (run) => scoreText(run?.done.scores?.lddt))] : []),
     ];
   });
   return { head: ["", ...kinds.map((kind) => t(`lesson.schedule.${kind}`))], rows };
 }
 
 const stepsText = (run) => {
-  const steps = stepsBelow(run ?? null);
+  const steps = stepsBelow(run);
   return steps && String(steps.below);
 };
 const levelText = (run, scale) => {
@@ -61,3 +61,4 @@ const levelText = (run, scale) => {
   return level === null ? t("lesson.never") : ratioWords(level);
 };
 const differenceText = (value) => (value === null ? null : number(value));
+const scoreText = (value) => (typeof value === "number" ? number(value) : null);

@@ -56,7 +56,8 @@ export class Library {
       this.dialog.close();
       this.chosen(example);
     });
-    item.dataset.words = [label, line, group, t(`training.short.${training}`)].join(" ").toLowerCase();
+    const known = knows(`training.short.${training}`) ? t(`training.short.${training}`) : "";
+    item.dataset.words = [label, line, group, known].join(" ").toLowerCase();
     item.append(button);
     return item;
   }

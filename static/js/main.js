@@ -59,7 +59,7 @@ const side = new PictureSide(panels, stage, tabs, {
   record: showRecording,
   redraw: drawChart,
 });
-const molecules = new MoleculeSide(panels, stage, tabs, { redraw: drawChart });
+const molecules = new MoleculeSide(panels, stage, tabs, { redraw: drawChart, record: showRecording });
 const ask = new Ask({
   run,
   stop: () => Object.values(runners).forEach((runner) => runner.stop()),
@@ -195,7 +195,7 @@ async function showRecording(panel) {
   }
   if (panel.run) return; // a live run was faster
   panel.attach(Run.fromTrace(trace));
-  if (panel.id === "dalle1") {
+  if (panel.id === "dalle1" || panel.id === "alphafold2") {
     stage.refresh();
     return;
   }

@@ -52,6 +52,8 @@ const STANDARD = {
 const CENTRE = { protein: "CA", dna: "C1'", rna: "C1'" };
 /** Residues in a row from which a ribbon says more than sticks. */
 const RIBBON = 5;
+/** Residues up to which a chain beside a ligand or an ion is shown for its atoms. */
+const SITE = 20;
 
 /**
  * Chains whose tokens are residues or nucleotides, which can be drawn as ribbons. A short peptide comes
@@ -99,7 +101,7 @@ export class Molecule {
     this.traces = this.#traces(({ kind }) => kind === "protein");
     this.strands = this.#traces(({ kind }) => NUCLEIC.has(kind));
     /** whether a ribbon is the natural way to draw it */
-    this.folded = [...this.traces, ...this.strands].some((trace) => this.#run(trace) >= RIBBON);
+    this.folded = this.#folds();
     this.ribbon = this.traces.length + this.strands.length > 0;
     this.tokens = this.#tokens();
     /** @type {number[]} of every atom, its place among the tokens */
@@ -122,16 +124,24 @@ export class Molecule {
     return [...traces.values()];
   }
 
-  /** Longest row of consecutive residues. @param {number[]} trace */
-  #run(trace) {
-    let longest = 0;
-    let length = 0;
+  /** Most residues stand in rows, and they are no mere surroundings of a ligand or an ion. */
+  #folds() {
+    const chains = [...this.traces, ...this.strands];
+    const count = chains.flat().length;
+    const inRows = chains.flatMap((trace) => this.#rows(trace)).filter((length) => length >= RIBBON);
+    const site = this.strands.length === 0 && count <= SITE && this.kinds.some((kind) => !(kind in CENTRE));
+    return inRows.reduce((sum, length) => sum + length, 0) > 0.6 * count && !site;
+  }
+
+  /** Lengths of the rows of consecutive residues. @param {number[]} trace */
+  #rows(trace) {
+    const rows = [];
     trace.forEach((i, k) => {
       const joined = k > 0 && this.atoms[i].resnum === this.atoms[trace[k - 1]].resnum + 1;
-      length = joined ? length + 1 : 1;
-      longest = Math.max(longest, length);
+      if (joined) rows[rows.length - 1] += 1;
+      else rows.push(1);
     });
-    return longest;
+    return rows;
   }
 
   /**

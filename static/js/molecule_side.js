@@ -13,7 +13,8 @@ export class MoleculeSide {
   /**
    * @param {Record<string, import("./panel.js").Panel>} panels @param {import("./stage.js").Stage} stage
    * @param {import("./tabs.js").Tabs} tabs
-   * @param {{redraw: () => void}} on redraw: other panels want another chart
+   * @param {{redraw: () => void, record: (panel: import("./panel.js").Panel) => void}} on redraw: other panels want
+   *   another chart; record: shows a panel's recorded run, if there is one
    */
   constructor(panels, stage, tabs, on) {
     this.panels = panels;
@@ -70,6 +71,7 @@ export class MoleculeSide {
     if (on) {
       this.tabs.show("twins");
       this.twins.show(this.panels);
+      if (!alphafold2.run && !alphafold2.refusal) this.on.record(alphafold2);
     }
     this.on.redraw();
   }

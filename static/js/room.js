@@ -38,6 +38,7 @@ export function startRoom(parts) {
 
   function setMode(mode) {
     const { picture } = parts.ask;
+    parts.ask.setMoleculeMode(mode === "twins" ? "compare" : "alone");
     if ([...picture.select.options].some(({ value, disabled }) => value === mode && !disabled)) picture.setMode(mode);
   }
 

@@ -69,7 +69,8 @@ export class Follower {
     const state = this.cell?.state;
     if (!state || this.away) return;
     const { stage, panels, ask } = this.page;
-    if (state.mode !== document.body.dataset.mode) this.page.setMode(state.mode);
+    const { mode, twins } = document.body.dataset;
+    if (state.mode !== (twins === "on" ? "twins" : mode)) this.page.setMode(state.mode);
     for (const [id, wanted] of Object.entries(state.panels)) if (panels[id]) this.#panel(panels[id], wanted);
     this.page.lessons.follow(state.lesson);
     for (const { root } of stage.panels) root.dataset.focus = state.focus;
@@ -197,6 +198,7 @@ export class Follower {
 
   #question(before) {
     const { poll } = this.cell;
+    this.page.lessons.poll = poll;
     this.poll.show(poll, poll && kept(`room-answer ${this.code} ${poll.number}`), null);
     const fresh = poll && (poll.number !== before?.number || poll.revealed !== before?.revealed);
     if (fresh) this.poll.root.scrollIntoView({ block: "nearest" });
@@ -223,6 +225,7 @@ export class Follower {
     this.#say(`follow.ended.${reason}`, "ended");
     this.backButton.hidden = true;
     this.poll.show(null, null, null);
+    this.page.lessons.release();
     this.page.release();
   }
 }

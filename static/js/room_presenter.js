@@ -104,7 +104,7 @@ export class Presenter {
         }),
       ),
       player: { u, playing, following, loop, speed },
-      mode: document.body.dataset.mode ?? "caption",
+      mode: document.body.dataset.twins === "on" ? "twins" : (document.body.dataset.mode ?? "caption"),
       focus: stage.panels[0].root.dataset.focus,
       theme: currentTheme(),
       turn: panels.alphafold3.view.turned?.map((v) => Math.round(v * 1e3) / 1e3) ?? null,
@@ -179,6 +179,7 @@ export class Presenter {
 
   #draw() {
     const { poll, tally, right } = this;
+    this.page.lessons.poll = poll;
     const revealed = poll?.revealed === true;
     const total = (tally ?? []).reduce((sum, count) => sum + count, 0);
     this.card.show(poll && { ...poll, tally, right }, null, this.peeking ? tally : null);
@@ -226,6 +227,7 @@ export class Presenter {
     this.card.show(null, null, null);
     this.chip.hidden = byId("room-ask").hidden = true;
     byId("room-open").hidden = false;
+    this.page.lessons.poll = null;
     this.page.lessons.present(null);
     this.page.announce(t("room.ended_here"));
     this.ended();

@@ -100,7 +100,7 @@ def test_what_was_trained_answers(folder, monkeypatch):
 def test_violations_begin_to_count_late():
     weights = []
     for spent in (0, 59, 65, 71, 99):
-        mending = train.Mending(100.0, spent, 0.6)
-        weights.append(mending.weight() / train.VIOLATIONS)
+        mending = train.Mending(100.0, spent, 0.6, full=0.1)
+        weights.append(mending.weight() / 0.1)
     assert weights[0] == weights[1] == 0
     assert weights[2] == pytest.approx(0.5, abs=0.02) and weights[3] == weights[4] == 1

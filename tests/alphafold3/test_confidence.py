@@ -23,11 +23,12 @@ from models.alphafold3.confidence import (
 from models.alphafold3.data import rollouts
 from models.alphafold3.data.batches import Proteins
 from models.alphafold3.data.rollouts import MoleculeSource, ProteinSource, Rollout, atom_scores
+from models.alphafold3.data.scored import Rollouts
 from models.alphafold3.data.store import Molecules
 from models.alphafold3.geometry import lddt_by_atom, rotations_from
 from models.alphafold3.network import Structure, TrunkNetwork
 from models.alphafold3.polymer import backbone_graph, residue_ids
-from models.alphafold3.train_confidence import Rollouts, confidence_loss, held_out, watch
+from models.alphafold3.train_confidence import confidence_loss, held_out, watch
 from models.alphafold3.trunk import DISTANCE_EDGES
 from models.diffusion.sampler import Request
 

@@ -113,3 +113,14 @@ def test_every_example_can_be_parsed(pipeline):
     for example in pipeline.examples:
         plan = pipeline.parse(example["input"])
         assert plan.structure.graph.size <= 64
+
+
+def test_a_run_s_cost_grows_with_steps_and_samples_and_counts_the_trunk_once(pipeline):
+    def cost(given, **changed):
+        return pipeline.cost(pipeline.parse(given), replace(pipeline.defaults, **changed))
+
+    small, large = {"ccd": "CFF"}, {"protein": "ACDEFGHIKL" * 12}
+    assert cost(small, steps=40) - cost(small, steps=20) == pytest.approx(20)
+    assert cost(large, steps=1) > 50 * cost(small, steps=1) / 2  # its trunk takes half a second
+    once, thrice = cost(large, samples=1), cost(large, samples=3)
+    assert once < thrice < 3 * once

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from alphafold3.structures import graph_of
+from alphafold3.structures import FIXTURES, graph_of
 from app.engine import Blind, Engine, Job
 from models import checkpoint
 from models.alphafold3.assembly import Unit, assemble
 from models.alphafold3.confidence import CHECKPOINT, ConfidenceConfig, ConfidenceHead
+from models.alphafold3.data.batches import Proteins
+from models.alphafold3.data.rollouts import MoleculeSource, ProteinSource, atom_scores
+from models.alphafold3.data.store import Molecules
 from models.alphafold3.network import Structure
 from models.alphafold3.pipeline import CHECKPOINT as STRUCTURE_CHECKPOINT
 from models.alphafold3.pipeline import AlphaFold3
@@ -20,6 +23,8 @@ from models.alphafold3.ranking import _centres, clashes, hands_right, rank
 from models.alphafold3.view import against_reference, named_reference, representatives
 from models.checkpoint import CHECKPOINTS, fingerprint
 from models.diffusion.sampler import run
+from models.evaluation.confidence import predict
+from models.evaluation.molecules_drawing import sample_structures
 
 
 class Watcher:
@@ -89,6 +94,7 @@ def drive(pipeline, given, **changes):
 def test_several_samples_are_ranked_by_a_confidence_of_their_own(pipeline):
     _, start, done, asked = drive(pipeline, CAFFEINE, steps=4, samples=3)
     assert asked[-1] == "confidence" and asked.count("confidence") == 1
+    assert done["calls"] == {"trunk": 1, "atoms": 4, "confidence": 1}
     assert done["plddt"].shape == (3, 14) and done["plddt"].dtype == np.float32
     ranking = done["ranking"]
     assert sorted(ranking["order"]) == [0, 1, 2]
@@ -220,3 +226,31 @@ def test_a_ring_turned_over_is_the_same_answer(pipeline):
     assert against_reference(plan, [drawn], other)["rmsd"][0] > 0.5
     named = named_reference(plan, drawn)
     assert against_reference(plan, [drawn], named)["rmsd"][0] < 0.01
+
+
+def told_and_true(pipeline, source, settings):
+    """pLDDT and lDDT (0 to 100) of all atoms of samples of a source's test structures."""
+    numbers = [int(k) for k in source.members(("test",), np.random.default_rng(0))]
+    structures = [source.structure(k) for k in numbers]
+    drawn = sample_structures(pipeline, structures, settings)
+    told, true = [], []
+    for k, s, xyz, plddt in zip(
+        numbers, structures, drawn, predict(pipeline, structures, drawn), strict=True
+    ):
+        lddt, known = atom_scores(s.graph, xyz.numpy(), source.truth(k), source.molecule(k))
+        told.append(plddt.numpy()[:, known].ravel())
+        true.append(100 * lddt[:, known].ravel())
+    return np.concatenate(told), np.concatenate(true)
+
+
+def test_the_shipped_head_knows_which_unseen_atoms_are_right():
+    shipped = AlphaFold3()
+    assert shipped.confidence is not None, "train the head again: python -m models train confidence"
+    settings = replace(shipped.defaults, seed=11, samples=2)
+    molecules = MoleculeSource(Molecules(FIXTURES / "molecules.npz"))
+    told, true = told_and_true(shipped, molecules, settings)
+    assert np.corrcoef(told, true)[0, 1] > 0.35  # 0.53 when it was shipped
+    assert np.abs(told - true).mean() < 7  # 4.4
+    crops = ProteinSource(Proteins(FIXTURES / "proteins.npz"))
+    folded, right = told_and_true(shipped, crops, settings)
+    assert folded.mean() < told.mean() - 25 and right.mean() < true.mean() - 25  # and it says so

@@ -6,7 +6,7 @@ import pytest
 from models.alphafold3.assembly import Unit, atom_names
 from models.alphafold3.data.complexes import pack
 from models.alphafold3.data.crops import Crop
-from models.alphafold3.data.export import strands, structure_tables
+from models.alphafold3.data.seen_tables import strands, structure_tables
 from models.alphafold3.data.structures import Structures
 from models.alphafold3.seen import Seen, site_features, stretch_bits
 from tests.alphafold3.crops import duplex

@@ -86,6 +86,29 @@ def test_broken_files_leave_a_gap(tmp_path: Path) -> None:
     assert found.parameters == 0 and found.sections == [] and found.curves == {}
 
 
+CONFIDENCE = {
+    "samples_per_structure": 5,
+    "proteins": {
+        "structures": 9,
+        "calibration": {
+            "bins": [{"from": 40, "to": 50, "atoms": 70, "plddt": 45.5, "lddt": 41.0}],
+            "error": 4.5,
+        },
+        "ranking": {"lddt": {"random": 50.0, "gain": {"mean": 1.5, "ci95": [0.5, 2.5]}}},
+    },
+}
+
+
+def test_confidence_has_a_chart_with_a_table_and_ranges_are_one_cell(tmp_path: Path) -> None:
+    (tmp_path / "alphafold3-metrics.json").write_text(json.dumps({"confidence": CONFIDENCE}))
+    found = card("alphafold3", tmp_path, tmp_path)
+    assert found.calibration == {"proteins": CONFIDENCE["proteins"]["calibration"]["bins"]}  # type: ignore[index]
+    assert found.data()["calibration"] == found.calibration
+    (section,) = found.sections
+    cells = {c for table in section.tables for row in table.rows for c in row.cells}
+    assert "0.5 to 2.5" in cells and "45.5" not in cells and section.lists == []
+
+
 @pytest.fixture(scope="module")
 def client() -> Iterator[httpx.Client]:
     server = live({})

@@ -229,6 +229,21 @@ def test_a_generator_that_raises_fails_its_run_only() -> None:
     engine.stop()
 
 
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_fault_of_the_engine_itself_fails_the_runs_of_that_moment_and_it_goes_on(
+    lanes: int,
+) -> None:
+    toy, engine, watcher = Toy(), Engine(lanes=lanes), Watcher()
+    toy.net.bucket = lambda request: []  # type: ignore[method-assign]  # cannot be a key
+    engine.submit(Job(toy.run("well", settings()), watcher, 1))
+    engine.start()
+    assert isinstance(watcher.wait().error, TypeError)
+    assert engine.alive and engine.live == 0
+    engine.submit(Job(Toy().run("well", settings()), fine := Watcher(), 1))
+    assert fine.wait().result is not None
+    engine.stop()
+
+
 def test_too_few_answers_are_an_error_and_not_a_mixed_up_run() -> None:
     toy, engine, watcher = Toy(), Engine(), Watcher()
     toy.net.answer = lambda requests: []  # type: ignore[method-assign]

@@ -211,6 +211,7 @@ def test_a_class_follows_the_lesson_predicts_and_is_told(
     school.lesson("axis", 2)
     page.click("[data-hold=notes]")
     page.click("#room-open")
+    expect(page.locator("#room-code")).to_be_visible()
     code = page.locator("#room-code").inner_text().replace(" ", "")
     page.keyboard.press("Escape")
     pupil = follow(code).page
@@ -226,6 +227,8 @@ def test_a_class_follows_the_lesson_predicts_and_is_told(
     school.run()
     school.is_done()
     expect(pupil.locator("#dalle2 [data-role=status]")).to_contain_text("finished")
+    for side in (page, pupil):  # both screens are seen while the class still answers
+        expect(side.locator(".lesson-outcome")).not_to_contain_text("Measured")
     levels = [
         school.traces[id]["events"][-1]["data"]["settling"]["bands"][0]["settled_at"]
         for id in ("dalle2", "alphafold3")
@@ -237,6 +240,7 @@ def test_a_class_follows_the_lesson_predicts_and_is_told(
         expect(side.locator("#poll [data-role=why]")).to_contain_text(
             "On the stage now: The overall"
         )
+        expect(side.locator(".lesson-outcome")).to_contain_text("Measured")
     expect(pupil.locator("#poll [data-role=note]")).to_have_text(
         "That is what you said." if right == 1 else "You said: The molecule's"
     )
@@ -247,6 +251,13 @@ def test_a_class_follows_the_lesson_predicts_and_is_told(
     expect(heading).to_have_text("Run your own")
     page.locator("[data-hold=close]").click()
     expect(pupil.locator("#lesson")).to_be_hidden()
+    page.go_back()
+    expect(heading).to_have_text("Run your own")
+    page.click("#room-chip")
+    page.click("#room-end")
+    page.click("#room-end")
+    pupil.locator("[data-hold=notes]").click()  # the lesson is the pupil's own now
+    expect(pupil.locator(".lesson-note")).to_be_visible()
 
 
 # -- words ---------------------------------------------------------------------------------------
@@ -291,7 +302,9 @@ def test_every_lesson_has_its_words(school: School, page: Page) -> None:
             f"{poll}.{part}" for part in ("question", "why", "option.0", "option.1", "option.2")
         }
     assert wanted - set(words) == set()
-    own = {key for key in words if re.match(r"lesson\.\w+\.(title|lead|reveal|step|correct)", key)}
+    own = {
+        key for key in words if re.match(r"lesson\.\w+\.(title|lead|reveal|step\.|correct\.)", key)
+    }
     assert own - wanted - {"lesson.dye.lane"} == set()  # no sentence that nobody shows
 
 

@@ -113,6 +113,9 @@ def test_ribbons_are_for_chains_and_modified_residues_keep_their_atoms(module: A
     assert 5 < whole["size"] < 20
     pieces = module("molecule_look", script, {"atoms": pocket, "bonds": [], "wish": None})
     assert pieces["style"] == "sticks"  # single residues make no ribbon
+    site = [*atoms, {"element": "ZN", "name": "ZN", "chain": "Z", "kind": "ion", "token": 6}]
+    near = module("molecule_look", script, {"atoms": site, "bonds": [], "wish": None})
+    assert near["style"] == "sticks"  # what holds an ion is shown for its atoms
     small = [{"element": "C", "name": "C1", "kind": "ligand", "chain": "L"}] * 2
     got = module("molecule_look", script.replace("mol.tokens[2]", "mol.tokens[0]"),
                  {"atoms": small, "bonds": [[0, 1, 1]], "wish": "cartoon"})  # fmt: skip

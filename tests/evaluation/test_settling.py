@@ -96,3 +96,18 @@ def test_water_has_no_far_atoms() -> None:
     final = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
     curves = molecule_settling([Trace("atoms", 0, 1.0, final)], final, np.array([[0, 1], [0, 2]]))
     assert [b["name"] for b in curves["bands"]] == ["angles", "bonds"]
+
+
+def test_how_many_frames_are_looked_at_together_changes_nothing(monkeypatch) -> None:
+    rng = np.random.default_rng(0)
+    final = rng.normal(size=(30, 3)).astype(np.float32) * 4
+    bonds = np.stack([np.arange(29), np.arange(1, 30)], 1)
+    frames = [
+        Trace(
+            "atoms", k, 1 / (k + 1), final + rng.normal(size=(30, 3)).astype(np.float32) / (k + 1)
+        )
+        for k in range(7)
+    ]
+    at_once = molecule_settling(frames, final, bonds)
+    monkeypatch.setattr("models.evaluation.settling.TOGETHER", 1)
+    assert molecule_settling(frames, final, bonds) == at_once
