@@ -10,7 +10,7 @@ from fastapi.templating import Jinja2Templates
 
 from app.cards import CARDS, Card, card
 from app.schemas import BadRequest
-from app.static import Compressed
+from app.static import Compressed, gzipped
 
 HERE = Path(__file__).parent
 ROOT = (
@@ -33,26 +33,26 @@ templates.env.globals["recorded"] = recorded
 @router.api_route("/", methods=["GET", "HEAD"])
 async def stage(request: Request) -> Response:
     """The stage."""
-    return templates.TemplateResponse(request, "stage.html")
+    return gzipped(templates.TemplateResponse(request, "stage.html"), request)
 
 
 @router.get("/lessons")
 def lessons(request: Request) -> Response:
     """The lessons, and each as a sheet to print (``?print=``)."""
-    return templates.TemplateResponse(request, "lessons.html")
+    return gzipped(templates.TemplateResponse(request, "lessons.html"), request)
 
 
 @router.get("/models")
 def models(request: Request) -> Response:
     """Every model in short, with the way to its card."""
     context = {"cards": [card(id, SHEETS) for id in CARDS]}
-    return templates.TemplateResponse(request, "models.html", context)
+    return gzipped(templates.TemplateResponse(request, "models.html", context), request)
 
 
 @router.get("/models/{id}")
 def model(id: str, request: Request) -> Response:
     """The card of one model."""
-    return templates.TemplateResponse(request, "card.html", {"card": _card(id)})
+    return gzipped(templates.TemplateResponse(request, "card.html", {"card": _card(id)}), request)
 
 
 @router.get("/models/{id}/card.json")
@@ -80,8 +80,9 @@ async def docs(request: Request) -> Response:
         for path, operations in schema["paths"].items()
         for method, operation in operations.items()
     ]
-    return templates.TemplateResponse(
-        request, "docs.html", {"info": schema["info"], "calls": calls}
+    return gzipped(
+        templates.TemplateResponse(request, "docs.html", {"info": schema["info"], "calls": calls}),
+        request,
     )
 
 

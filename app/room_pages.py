@@ -11,6 +11,7 @@ from app.rooms import normal
 from app.rooms_api import find_room
 from app.schemas import BadRequest
 from app.services import Has
+from app.static import gzipped
 
 router = APIRouter(include_in_schema=False)
 
@@ -22,8 +23,11 @@ async def join(request: Request, code: str = Query("", max_length=64)) -> Respon
         return RedirectResponse(f"/room/{normal(code)}", 303)
     problem = "malformed" if code else ""
     context = {"problem": problem, "typed": code[:12]}
-    return templates.TemplateResponse(
-        request, "room_join.html", context, status_code=404 if code else 200
+    return gzipped(
+        templates.TemplateResponse(
+            request, "room_join.html", context, status_code=404 if code else 200
+        ),
+        request,
     )
 
 
@@ -35,11 +39,15 @@ async def follow(code: str, request: Request, services: Has) -> Response:
         room = await find_room(code, request, services, pass_="")
     except BadRequest:
         context["problem"] = "unknown" if normal(code) else "malformed"
-        return templates.TemplateResponse(request, "room_join.html", context, status_code=404)
+        return gzipped(
+            templates.TemplateResponse(request, "room_join.html", context, status_code=404), request
+        )
     except Busy as error:
         context |= {"problem": "often", "seconds": error.retry_after}
         headers = {"Retry-After": str(error.retry_after)}
-        return templates.TemplateResponse(request, "room_join.html", context, 429, headers)
+        return gzipped(
+            templates.TemplateResponse(request, "room_join.html", context, 429, headers), request
+        )
     if code != room.head.code:
         return RedirectResponse(f"/room/{room.head.code}", 303)
-    return templates.TemplateResponse(request, "stage.html", {"follower": True})
+    return gzipped(templates.TemplateResponse(request, "stage.html", {"follower": True}), request)

@@ -10,10 +10,21 @@ from functools import lru_cache
 from anyio.to_thread import run_sync
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.responses import FileResponse, Response
 from starlette.types import Scope
 
 TEXT = (".js", ".mjs", ".css", ".json", ".svg", ".html", ".txt", ".webmanifest")
+
+
+def gzipped(response: Response, request: HTTPConnection) -> Response:
+    """A rendered page for whoever accepts it smaller: the stage is 32 kB as it is and 6 kB so."""
+    response.headers["vary"] = "Accept-Encoding"
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        response.body = gzip.compress(bytes(response.body), compresslevel=6, mtime=0)
+        response.headers["content-encoding"] = "gzip"
+        response.headers["content-length"] = str(len(response.body))
+    return response
 
 
 class Compressed(StaticFiles):

@@ -36,7 +36,10 @@ FORBIDDEN = [
     ("models.dalle2", "models.dalle1"),  # the newer model knows nothing of the older one
     ("models.dalle1", "models.alphafold3"),
     ("models.alphafold3", "models.dalle1"),
-    ("models.alphafold3", "models.alphafold2"),  # as above: the older one may read the newer one's trunk
+    (
+        "models.alphafold3",
+        "models.alphafold2",
+    ),  # as above: the older one may read the newer one's trunk
     ("models.dalle2", "models.alphafold2"),
     ("models.dalle1", "models.alphafold2"),
     ("models.alphafold2", "models.dalle2"),

@@ -28,7 +28,8 @@ MOST_COMPARED = 512  # atoms; of a larger structure each token's representative 
 @dataclass(frozen=True)
 class Prediction:
     """What a run ends with: samples (S, N, 3) A, their pLDDT (S, N), 0 to 100, None without a confidence
-    head, the trunk's expected distances between tokens (T, T), A, and the forwards asked of each network."""
+    head, the trunk's expected distances between tokens (T, T), A, and how many forwards were asked of
+    each network."""
 
     xyz: Tensor
     plddt: Tensor | None
@@ -159,9 +160,9 @@ class AtomsView:
         )
 
     def done(self, result: Prediction) -> dict[str, Any]:
-        """``sample``, ``settling``, ``distogram``, ``calls``; with a confidence head ``plddt`` and, of several
-        samples, ``ranking``. ``scores`` are of the first sample; where an experimental structure is
-        known, ``reference`` (N, 3) is laid onto it and ``against_reference`` has one value per frame."""
+        """``sample``, ``settling``, ``distogram``, ``calls``; with a confidence head ``plddt`` and, of
+        several samples, ``ranking``. ``scores`` are of the first sample; where an experimental structure
+        is known, ``reference`` (N, 3) is laid onto it and ``against_reference`` has one value per frame."""
         plan, final = self.plan, result.xyz.float()
         if self._last is not None:
             final = align(final, self._last, torch.ones(final.shape[:-1], dtype=torch.bool))

@@ -36,7 +36,7 @@ from models.evaluation.molecules_scores import rms_to
 from models.evaluation.proteins import CROPS, held_out_crops
 
 SAMPLES = 5
-PER_CLASS = 24
+PER_CLASS = 12
 BINS = 10
 RESAMPLES = 10_000
 

@@ -346,6 +346,15 @@ def test_openapi_describes_the_contract_and_docs_need_no_other_host(client: http
     assert "http://" not in page and "https://" not in page
 
 
+@pytest.mark.parametrize("path", ["/", "/lessons", "/models", "/docs"])
+def test_pages_are_compressed_for_whoever_accepts_it(client: httpx.Client, path: str) -> None:
+    plain = client.get(path, headers={"Accept-Encoding": "identity"})
+    small = client.get(path, headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in plain.headers and small.headers["content-encoding"] == "gzip"
+    assert small.text == plain.text and small.headers["vary"] == "Accept-Encoding"
+    assert int(small.headers["content-length"]) < len(plain.content) / 2
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
 def test_plotly_comes_from_its_own_package_compressed_and_cached(
     client: httpx.Client, encoding: str
