@@ -86,9 +86,10 @@ NOTES = {
     ),
     "named": "Ten samples each.",
     "classes": (
-        "One model, one row per class. The baseline of components is ETKDG on the same molecules, "
-        "of proteins an unrelated chain of the same length. RMSD is after the best rigid fit, the "
-        "mean over samples. The share of training steps says how often a class is drawn by default."
+        "One model, one row per class. The baseline of components is ETKDG on the same "
+        "molecules, of proteins an unrelated chain of the same length, of nucleic acids what "
+        "training knows best. RMSD is after the best rigid fit: the mean over samples, from DNA "
+        "on the first sample. The share of training steps is the command's default."
     ),
     "against_etkdg": (
         "The same molecules, both told the same stereochemistry. The difference is this model's "
@@ -295,10 +296,9 @@ WORDS = {
     "network_calls": "network calls",
     "seconds_per_molecule": "time per molecule",
     "default": "as shown (default)",
-    "default_without_long_steps": "default, step scale 1",
     "published": "AlphaFold 3's, 200 steps",
     "published_in_as_many_steps": "AlphaFold 3's, 40 steps",
-    "euler": "Euler",
+    "euler": "Euler, step scale 1",
     "heun": "Heun",
     "sequence_only": "sequence only",
     "with_profile": "with profile",

@@ -21,7 +21,6 @@ def compared(settings: SampleSettings, published: SampleSettings) -> dict[str, S
     several = {"samples": settings.samples, "seed": settings.seed}
     return {
         "default": settings,
-        "default_without_long_steps": replace(settings, step_scale=1.0),
         "published": replace(published, **several),  # type: ignore[arg-type]
         "published_in_as_many_steps": replace(published, steps=settings.steps, **several),  # type: ignore[arg-type]
         "euler": _plain(settings, "euler"),

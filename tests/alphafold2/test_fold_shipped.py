@@ -56,6 +56,14 @@ def test_both_sides_are_told_with_their_cost(metrics) -> None:
         assert cost[side]["seconds_after_the_trunk"] > 0
 
 
+def test_recorded_scores_are_above_an_unrelated_chain(metrics) -> None:
+    for given in ("sequence_only", "with_profile"):
+        scores = metrics["twins"][given]["alphafold2"]
+        assert scores["lddt_ca"] > scores["lddt_ca_floor"] + 0.03
+        assert scores["tm_score"] > scores["tm_score_floor"] + 0.03
+        assert scores["helix_turns_right_handed"] > 0.8
+
+
 def test_one_answer_has_no_spread(metrics) -> None:
     for given in ("sequence_only", "with_profile"):
         assert metrics["twins"][given]["alphafold2"]["spread_A"] == 0
