@@ -95,7 +95,7 @@ def test_one_caption_gives_many_pictures(school: School, page: Page) -> None:
     assert "mean cosine of 0." in outcome and "You were right." in outcome
     school.on()
     page.click("#tab-map")
-    school.press("Home")
+    school.press("End", "Home")
     school.on()
     page.get_by_role("button", name="Variations").click()
     school.is_done()

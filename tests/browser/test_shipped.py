@@ -52,7 +52,7 @@ def test_both_models_run_live_and_move_together(shipped: Stage, page: Page) -> N
     middle = (shipped.status("dalle2"), shipped.status("alphafold3"))
     assert all(a != b for a, b in zip(first, middle, strict=True))
     assert "% noise" in shipped.words() and "Å" in shipped.words()
-    expect(page.locator("#alphafold3 [data-role=notes]")).to_contain_text("training set")
+    expect(page.locator("#alphafold3 [data-role=notes]")).to_contain_text("training")
 
 
 def test_a_kind_that_came_with_an_example_does_not_outlive_it(shipped: Stage, page: Page) -> None:

