@@ -20,13 +20,7 @@ from models.alphafold3.diffusion_module import StructureModel
 from models.alphafold3.features import Features, collate
 from models.alphafold3.graph import ATOM_TYPES
 from models.alphafold3.network import Conditioned, padded
-from models.alphafold3.trunk import (
-    DISTANCE_EDGES,
-    PairBiasAttention,
-    Transition,
-    TriangleMultiplication,
-    key_mask_bias,
-)
+from models.alphafold3.trunk import DISTANCE_EDGES, PairformerBlock, Transition
 from models.checkpoint import CheckpointError, load
 from models.config import from_json
 from models.diffusion.sampler import Request
@@ -110,33 +104,6 @@ def surroundings(
     return torch.stack(columns, -1)
 
 
-class ConfidenceBlock(nn.Module):
-    """The trunk's pairformer block without triangle attention, whose memory grows with the cube of the
-    tokens; here it would be spent once per sample."""
-
-    def __init__(self, config: ConfidenceConfig) -> None:
-        super().__init__()
-        self.outgoing = TriangleMultiplication(config.pair, config.triangle, outgoing=True)
-        self.incoming = TriangleMultiplication(config.pair, config.triangle, outgoing=False)
-        self.pair_transition = Transition(config.pair)
-        self.pair_bias = nn.Sequential(
-            nn.LayerNorm(config.pair), nn.Linear(config.pair, config.heads, bias=False)
-        )
-        self.norm = nn.LayerNorm(config.single)
-        self.attention = PairBiasAttention(config.single, config.heads)
-        self.single_transition = Transition(config.single)
-
-    def forward(
-        self, s: Tensor, z: Tensor, token_mask: Tensor, pair_mask: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        z = z + self.outgoing(z, pair_mask)
-        z = z + self.incoming(z, pair_mask)
-        z = z + self.pair_transition(z)
-        bias = key_mask_bias(self.pair_bias(z).permute(0, 3, 1, 2), token_mask)
-        s = s + self.attention(self.norm(s), bias)
-        return s + self.single_transition(s), z
-
-
 class ConfidenceHead(nn.Module):
     """Logits over BINS of lDDT per atom slot."""
 
@@ -147,7 +114,12 @@ class ConfidenceHead(nn.Module):
         self.trunk_pair = nn.Linear(config.trunk_pair, config.pair, bias=False)
         self.distance = nn.Embedding(len(EDGES) + 1, config.pair)
         self.agreement = nn.Linear(len(TOLERANCES), config.pair)
-        self.blocks = nn.ModuleList(ConfidenceBlock(config) for _ in range(config.blocks))
+        # Without triangle attention: its memory grows with the cube of the tokens, and here it would be
+        # spent once per sample.
+        self.blocks = nn.ModuleList(
+            PairformerBlock(config.single, config.pair, config.triangle, config.heads)
+            for _ in range(config.blocks)
+        )
         self.norm_pair = nn.LayerNorm(config.pair)
         self.pooled = nn.Linear(config.pair + len(TOLERANCES), config.single)
         self.norm_single = nn.LayerNorm(config.single)

@@ -60,6 +60,12 @@ def distance_loss(
     return loss_weight(sigma, sigma_data).clamp_max(BOND_WEIGHT_CAP) * mean
 
 
+def _triple_product(ways: Tensor) -> Tensor:
+    """a . (b x c) of the unit vectors along three ways. (..., 3, 3) -> (...)"""
+    a, b, c = torch.nn.functional.normalize(ways.float(), dim=-1, eps=1e-3).unbind(-2)
+    return (a * torch.linalg.cross(b, c)).sum(-1)
+
+
 def hand_loss(denoised: Tensor, handed: Tensor, known: Tensor) -> Tensor:
     """How far stereocentres are from their hand. -> scalar
 
@@ -73,10 +79,7 @@ def hand_loss(denoised: Tensor, handed: Tensor, known: Tensor) -> Tensor:
     if len(row) == 0:
         return denoised.sum() * 0.0
     ways = denoised[row[:, None], handed[row, atom, plane]] - denoised[row, atom].unsqueeze(-2)
-    ways = torch.nn.functional.normalize(ways.float(), dim=-1, eps=1e-3)
-    a, b, c = ways.unbind(-2)
-    product = (a * torch.linalg.cross(b, c)).sum(-1)
-    return (HAND_MARGIN - product).clamp_min(0).square().mean()
+    return (HAND_MARGIN - _triple_product(ways)).clamp_min(0).square().mean()
 
 
 def turn_loss(denoised: Tensor, truth: Tensor, present: Tensor) -> Tensor:
@@ -100,9 +103,7 @@ def turn_loss(denoised: Tensor, truth: Tensor, present: Tensor) -> Tensor:
 
     def product(x: Tensor) -> Tensor:
         corners = x.float()[row, chosen]
-        ways = corners[..., 1:, :] - corners[..., :1, :]
-        a, b, c = torch.nn.functional.normalize(ways, dim=-1, eps=1e-3).unbind(-2)
-        return (a * torch.linalg.cross(b, c)).sum(-1)
+        return _triple_product(corners[..., 1:, :] - corners[..., :1, :])
 
     square = (product(denoised) - product(truth)).square() * known
     return square.sum() / known.sum().clamp_min(1)

@@ -140,29 +140,34 @@ def key_mask_bias(bias: Tensor, token_mask: Tensor) -> Tensor:
 
 
 class PairformerBlock(nn.Module):
-    def __init__(self, config: ModelConfig) -> None:
+    """Algorithm 17; without triangle attention when ``triangle_heads`` is 0."""
+
+    def __init__(
+        self, single: int, pair: int, triangle: int, heads: int, triangle_heads: int = 0
+    ) -> None:
         super().__init__()
-        self.outgoing = TriangleMultiplication(config.pair, config.triangle, outgoing=True)
-        self.incoming = TriangleMultiplication(config.pair, config.triangle, outgoing=False)
-        self.starting, self.ending = (
-            TriangleAttention(config.pair, config.triangle, config.triangle_heads, ending)
-            for ending in (False, True)
-        )
-        self.pair_transition = Transition(config.pair)
-        self.pair_bias = nn.Sequential(
-            nn.LayerNorm(config.pair), nn.Linear(config.pair, config.heads, bias=False)
-        )
-        self.norm = nn.LayerNorm(config.single)
-        self.attention = PairBiasAttention(config.single, config.heads)
-        self.single_transition = Transition(config.single)
+        self.outgoing = TriangleMultiplication(pair, triangle, outgoing=True)
+        self.incoming = TriangleMultiplication(pair, triangle, outgoing=False)
+        if triangle_heads:
+            self.starting, self.ending = (
+                TriangleAttention(pair, triangle, triangle_heads, ending)
+                for ending in (False, True)
+            )
+        self.attends = triangle_heads > 0
+        self.pair_transition = Transition(pair)
+        self.pair_bias = nn.Sequential(nn.LayerNorm(pair), nn.Linear(pair, heads, bias=False))
+        self.norm = nn.LayerNorm(single)
+        self.attention = PairBiasAttention(single, heads)
+        self.single_transition = Transition(single)
 
     def forward(
         self, s: Tensor, z: Tensor, token_mask: Tensor, pair_mask: Tensor
     ) -> tuple[Tensor, Tensor]:
         z = z + self.outgoing(z, pair_mask)
         z = z + self.incoming(z, pair_mask)
-        z = z + self.starting(z, token_mask)
-        z = z + self.ending(z, token_mask)
+        if self.attends:
+            z = z + self.starting(z, token_mask)
+            z = z + self.ending(z, token_mask)
         z = z + self.pair_transition(z)
         bias = key_mask_bias(self.pair_bias(z).permute(0, 3, 1, 2), token_mask)
         s = s + self.attention(self.norm(s), bias)
@@ -224,7 +229,12 @@ class Trunk(nn.Module):
         self.again_pair = nn.Linear(config.pair, config.pair, bias=False)
         nn.init.zeros_(self.again_single.weight)
         nn.init.zeros_(self.again_pair.weight)
-        self.blocks = nn.ModuleList(PairformerBlock(config) for _ in range(config.trunk_blocks))
+        self.blocks = nn.ModuleList(
+            PairformerBlock(
+                config.single, config.pair, config.triangle, config.heads, config.triangle_heads
+            )
+            for _ in range(config.trunk_blocks)
+        )
         self.norm_single = nn.LayerNorm(config.single)
         self.norm_pair = nn.LayerNorm(config.pair)
 
