@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.diffusion.noise import RARE
 from models.diffusion.sampler import Request, Run, SamplerName
 from models.diffusion.schedule import (
     Schedule,
@@ -113,6 +114,52 @@ class SampleSettings:
         if self.gamma_0 > 0 and self.sampler != "ancestral":
             return af3_churn(levels, self.gamma_0, self.gamma_min)
         return without_churn(levels)
+
+
+def stage_data(net: Any, unit: str, schedule: Schedule | None = None) -> dict[str, Any]:
+    """A stage as clients are told: name, sigma_data, unit, what its network saw in training (``trained``:
+    low, high, log_mean and log_std of sigma in ``unit``; absent where that is not known or everything is
+    exact) and, of a run, its ``sigmas``."""
+    trained = getattr(net, "trained", None)
+    return {
+        "name": net.name,
+        "sigma_data": net.sigma_data,
+        **(
+            {}
+            if schedule is None
+            else {"sigmas": schedule.sigmas.tolist(), "first": schedule.first}
+        ),
+        "unit": unit,
+        **({} if trained is None else {"trained": trained.data()}),
+    }
+
+
+def outside_training(net: Any, unit: str, schedule: Schedule) -> list[str]:
+    """Sentences about a schedule that leaves the noise its network was trained at; none if it stays."""
+    trained = getattr(net, "trained", None)
+    if trained is None:
+        return []
+    first, last = float(schedule.sigmas[0] * (1 + schedule.gammas[0])), float(schedule.sigmas[-2])
+    notes = []
+    if trained.share_above(first) < RARE:
+        share = _percent(1 - trained.share_above(first))
+        notes.append(
+            f"The first noise level, {first:.3g} {unit}, lies above {share} of what training saw."
+        )
+    if trained.share_below(last) < RARE:
+        share = _percent(1 - trained.share_below(last))
+        notes.append(
+            f"The last noise level, {last:.3g} {unit}, lies below {share} of what training saw."
+        )
+    return notes
+
+
+def _percent(share: float) -> str:
+    """So many nines that it is not rounded up to all: 99.9996 %."""
+    if share >= 1 - 1e-9:
+        return "all"
+    digits = max(0, math.ceil(-math.log10(1 - share)) - 2)
+    return f"{math.floor(share * 10 ** (digits + 2)) / 10**digits:.{digits}f} %"
 
 
 DIFFUSION_SETTINGS = frozenset(f.name for f in fields(SampleSettings)) - {"temperature", "top_k"}

@@ -16,9 +16,20 @@ from models.alphafold3.diffusion_module import STYLES, StructureModel
 from models.alphafold3.features import arrays, collate
 from models.alphafold3.geometry import centre
 from models.alphafold3.graph import Graph
+from models.alphafold3.polymer import SLOTS
+from models.alphafold3.residues import FULL_SLOTS
 from models.alphafold3.steering import FROM, steer
 from models.cached import content
+from models.diffusion.noise import TrainedNoise
 from models.diffusion.sampler import Request
+
+# sigma / sigma_data in training, by atom slots per token. The fold of a protein is decided at higher
+# noise than the shape of a molecule, where bonds and angles leave little to decide.
+TRAINED = {
+    1: TrainedNoise(-1.6, 1.5),
+    SLOTS: TrainedNoise(-1.2, 1.5),
+    FULL_SLOTS: TrainedNoise(-1.1, 1.5),
+}
 
 
 @dataclass(frozen=True)
@@ -139,6 +150,7 @@ class AtomsNetwork:
         self.model = model
         self.slots = slots
         self.sigma_data = model.sigma_data(slots)
+        self.trained = TRAINED[slots].times(self.sigma_data)
 
     def bucket(self, request: Request) -> Hashable:
         """A forward costs as much as a hundred and fifty padded tokens before it computes any, so sizes

@@ -18,21 +18,26 @@ from models.alphafold3.geometry import augment
 from models.alphafold3.inputs import Plan, parse
 from models.alphafold3.library import Library
 from models.alphafold3.network import AtomsNetwork, TrunkNetwork, rounded
+from models.alphafold3.plan import check_like
 from models.alphafold3.polymer import SLOTS
 from models.alphafold3.residues import FULL_SLOTS
 from models.alphafold3.trunk import ModelConfig
 from models.alphafold3.view import AtomsView, Prediction, described
+from models.branching import Branch, forwards, levels_left
 from models.cached import Cached
 from models.checkpoint import CHECKPOINTS, CheckpointError, fingerprint
 from models.compact import load_compact
 from models.config import from_json
+from models.diffusion.branch import reach
 from models.diffusion.sampler import SAMPLERS, Request, Run, run, sample
 from models.pipeline import (
     SAMPLER_BOUNDS,
     SampleSettings,
     ScheduleSpec,
     counted,
+    outside_training,
     sample_generators,
+    stage_data,
 )
 
 CHECKPOINT = "alphafold3.safetensors"
@@ -85,6 +90,7 @@ class AlphaFold3:
         "gamma_min": (0, 100),
     }
     samplers = SAMPLERS
+    branches = (AtomsNetwork.name,)
 
     def __init__(self, folder: Path = CHECKPOINTS) -> None:
         path = folder / CHECKPOINT
@@ -110,6 +116,11 @@ class AlphaFold3:
     def caches(self) -> tuple[Cached, ...]:
         return (self.trunk,)
 
+    @property
+    def trained(self) -> list[dict[str, Any]]:
+        """What the network was trained at: molecules of single atoms, backbones, all atoms of residues."""
+        return [{**stage_data(net, "Å"), "slots": slots} for slots, net in self.atoms.items()]
+
     @cached_property
     def examples(self) -> tuple[Mapping[str, Any], ...]:
         """label, input, line (one sentence about it), group, and training: seen, similar or unseen."""
@@ -128,42 +139,50 @@ class AlphaFold3:
         plan.structure.digest  # noqa: B018 - features take a moment, which is better spent here
         return plan
 
-    def start(self, plan: Plan, settings: SampleSettings) -> dict[str, Any]:
+    def start(
+        self, plan: Plan, settings: SampleSettings, branch: Branch | None = None
+    ) -> dict[str, Any]:
+        if branch is not None:
+            branch.check(settings)
+            check_like(plan, branch.plan)
         net = self.atoms[plan.slots]
-        schedule = settings.build_schedule(net.sigma_data)
+        schedule = levels_left(net.name, net.sigma_data, settings, branch)
         return {
-            "stages": [
-                {
-                    "name": net.name,
-                    "sigma_data": net.sigma_data,
-                    "sigmas": schedule.sigmas.tolist(),
-                    "unit": "Å",
-                }
-            ],
-            "notes": [*plan.notes, *self._notes],
+            "stages": [stage_data(net, "Å", schedule)],
+            "notes": [*plan.notes, *self._notes, *outside_training(net, "Å", schedule)],
             **described(plan),
+            **({} if branch is None else {"branch": branch.told(schedule)}),
         }
 
-    def run(self, plan: Plan, settings: SampleSettings) -> Run[Prediction]:
+    def run(
+        self, plan: Plan, settings: SampleSettings, branch: Branch | None = None
+    ) -> Run[Prediction]:
         calls: dict[str, int] = {}
-        prediction = yield from counted(self._predict(plan, settings), calls)
+        prediction = yield from counted(self._predict(plan, settings, branch), calls)
         return replace(prediction, calls=calls)
 
-    def _predict(self, plan: Plan, settings: SampleSettings) -> Run[Prediction]:
-        generators = sample_generators(settings.seed, settings.samples)
+    def _predict(
+        self, plan: Plan, settings: SampleSettings, branch: Branch | None
+    ) -> Run[Prediction]:
+        state = None
+        if branch is not None:
+            before = self._predict(branch.plan, branch.settings, branch.branch)
+            state = yield from reach(before, branch.stage, branch.step)
+            state = branch.begin(state, settings, stream=0)
         empty = torch.zeros(1)
         conditioned = yield Request(self.trunk, empty, empty, plan.structure, frame=False)
         net = self.atoms[plan.slots]
         xyz = yield from sample(
             net,
             (len(plan.structure.atoms), 3),
-            settings.build_schedule(net.sigma_data),
-            generators,
+            levels_left(net.name, net.sigma_data, settings, branch),
+            state.generators if state else sample_generators(settings.seed, settings.samples),
             cond=conditioned,
             sampler=settings.sampler,
             noise_scale=settings.noise_scale,
             step_scale=settings.step_scale,
             augment=augment,
+            start=state.x if state else None,
         )
         plddt = None
         if self.confidence is not None:
@@ -171,14 +190,18 @@ class AlphaFold3:
             plddt = yield Request(self.confidence, xyz, nothing, conditioned, frame=False)
         return Prediction(xyz, plddt, conditioned.expected)
 
-    def cost(self, plan: Plan, settings: SampleSettings) -> float:
+    def cost(self, plan: Plan, settings: SampleSettings, branch: Branch | None = None) -> float:
         """In steps of a molecule of up to 32 heavy atoms. A forward's time grows with the tokens, whatever
         the atoms they hold: 7 ms with 31, 10 with 28 residues of all atoms, 14 with 58, 26 with 128. The
         trunk's grows with their square: 27 ms with 24 tokens, 99 with 60, 1.1 s with 190."""
-        calls = 2 if settings.sampler == "heun" else 1
-        size = plan.structure.graph.size
+        net, size = self.atoms[plan.slots], plan.structure.graph.size
+        steps = forwards(net.name, net.sigma_data, settings, branch)
         weight = max(1.0, size / COST_TOKENS)
-        return settings.steps * settings.samples * calls * weight + (size / COST_TRUNK) ** 2
+        read, before = {plan.structure.digest}, branch
+        while before is not None:
+            read.add(before.plan.structure.digest)
+            before = before.branch
+        return steps * settings.samples * weight + len(read) * (size / COST_TRUNK) ** 2
 
     def view(self, plan: Plan, settings: SampleSettings) -> AtomsView:
         return AtomsView(plan, settings)

@@ -17,6 +17,8 @@ from models.alphafold3.chains import Chain
 from models.alphafold3.forms import Drawn, backbones, molecules
 from models.alphafold3.library import Library
 from models.alphafold3.network import Structure
+from models.alphafold3.polymer import SLOTS
+from models.alphafold3.residues import FULL_SLOTS
 from models.alphafold3.seen import Training
 from models.alphafold3.sequences import PEPTIDE, peptide
 from models.pipeline import InputError
@@ -43,6 +45,27 @@ class Plan:
     @property
     def slots(self) -> int:
         return self.structure.graph.slots
+
+
+_FORMS = {
+    1: "atom by atom",
+    SLOTS: "as a protein's backbone",
+    FULL_SLOTS: "with all atoms of residues",
+}
+
+
+def check_like(plan: Plan, other: Plan) -> None:
+    """Raises InputError when coordinates of ``other`` are no state of ``plan``: another number of atoms,
+    or drawn by another network."""
+    count, wanted = len(plan.atoms), len(other.atoms)
+    if (count, plan.slots) == (wanted, other.slots):
+        return
+    raise InputError(
+        "branch",
+        f"goes on from {other.title}, {wanted} heavy atoms drawn {_FORMS[other.slots]}; "
+        f"{plan.title} has {count}, drawn {_FORMS[plan.slots]}",
+        f"an input of {wanted} heavy atoms that is drawn {_FORMS[other.slots]}",
+    )
 
 
 def plan(chains: list[Chain], style: str, library: Library, peptides: bool = True) -> Plan:

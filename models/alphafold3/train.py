@@ -41,18 +41,14 @@ from models.alphafold3.losses import (
     hand_loss,
     turn_loss,
 )
-from models.alphafold3.polymer import SLOTS
-from models.alphafold3.residues import FULL_SLOTS
+from models.alphafold3.network import TRAINED
 from models.alphafold3.trunk import ModelConfig
 from models.alphafold3.validation import held_out_loss, validation_batches
 from models.checkpoint import CHECKPOINTS
 from models.compact import load_compact, save_compact
-from models.diffusion.training import TrainConfig, fit, lognormal_sigma
+from models.diffusion.training import TrainConfig, fit
 
 CHECKPOINT, CURVES = "alphafold3.safetensors", "alphafold3-curves.json"
-# ln(sigma / sigma_data) ~ N(mean, std). The fold of a protein is decided at higher noise than the
-# shape of a molecule, where bonds and angles leave little to decide.
-LOG_SIGMA_MEAN, LOG_SIGMA_STD = {1: -1.6, SLOTS: -1.2, FULL_SLOTS: -1.1}, 1.5
 DISTANCE_SHARE = 0.2
 DISTOGRAM_SHARE = 0.05
 HAND_SHARE = 0.3
@@ -75,8 +71,7 @@ def step_loss(model: StructureModel, batch: Batch, recycles: int = 0) -> dict[st
     rotation = rotations_from(torch.randn(rows, 2, 3, device=device))
     truth = truth @ rotation.transpose(-1, -2)
     sigma_data = torch.full((rows,), model.sigma_data(features.slots), device=device)
-    mean = LOG_SIGMA_MEAN[features.slots]
-    sigma = lognormal_sigma(rows, mean, LOG_SIGMA_STD, device) * sigma_data
+    sigma = TRAINED[features.slots].draw(rows, device) * sigma_data
     noise = torch.randn_like(truth)
     row_mask = mask.repeat_interleave(copies, 0)
     noisy = truth + centre(noise, row_mask) * sigma[:, None, None]

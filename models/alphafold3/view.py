@@ -123,7 +123,8 @@ def against_reference(
 
 class AtomsView:
     """Frames as float32 (N, 3) A. Every frame is laid onto the one before, so the molecule does not
-    tumble with the sampler's random rotations; the noisy state moves along with its estimate."""
+    tumble with the sampler's random rotations; the noisy state moves along with its estimate. See
+    :class:`models.branching.Remembering`."""
 
     def __init__(self, plan: Plan, settings: SampleSettings) -> None:
         self.plan = plan
@@ -135,17 +136,26 @@ class AtomsView:
         array = x.float().cpu().numpy()
         return array[0] if self.samples == 1 else array
 
-    def frame(self, request: Request, denoised: Tensor) -> Frame:
-        net, sigma = request.net, float(request.sigma[0])
-        x = request.x.float()
+    def past(self, request: Request, denoised: Tensor) -> None:
+        """A frame of the run that this one goes on from: its pose is kept, so both can be laid over each
+        other."""
+        self._posed(request.x, denoised)
+
+    def _posed(self, x: Tensor, denoised: Tensor) -> tuple[Tensor, Tensor]:
+        """State and estimate as they are shown: laid onto the frame before."""
+        x = x.float()
         x = x - x.mean(-2, keepdim=True)
-        shown = denoised
         if self._last is not None:
             everything = torch.ones(denoised.shape[:-1], dtype=torch.bool)
             rotation, shift = rigid_fit(denoised, self._last, everything)
             turn = rotation.transpose(-1, -2)
-            shown, x = denoised @ turn + shift, x @ turn + shift
-        self._last = shown
+            denoised, x = denoised @ turn + shift, x @ turn + shift
+        self._last = denoised
+        return x, denoised
+
+    def frame(self, request: Request, denoised: Tensor) -> Frame:
+        net, sigma = request.net, float(request.sigma[0])
+        x, shown = self._posed(request.x, denoised)
         self.traces.append(
             Trace(net.name, request.step, sigma / net.sigma_data, shown[0].cpu().numpy())
         )

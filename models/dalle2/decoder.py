@@ -21,9 +21,11 @@ from models.dalle2.network import StageNetwork, gather, gather_states
 from models.dalle2.text import TokenPool
 from models.dalle2.unet import UNet, fourier
 from models.diffusion.guidance import guided
+from models.diffusion.noise import TrainedNoise
 from models.diffusion.sampler import Request
 
 CHECKPOINT = CHECKPOINTS / "dalle2-decoder.safetensors"
+TRAINED = TrainedNoise(0.1, 1.3)
 IMAGE_TOKENS = 4
 LAYOUT = 128  # channels of the layout before it is spread to the U-Net's width
 IMAGE_DROP, TEXT_DROP, STATES_DROP = 0.1, 0.5, 0.2
@@ -189,6 +191,7 @@ class Decoder(StageNetwork):
     ``"states"`` (rows, T, width): the text's token states."""
 
     name = "decoder"
+    trained = TRAINED
     checkpoint = CHECKPOINT
     config_class = DecoderConfig
     network_class = DecoderNetwork

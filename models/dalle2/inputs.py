@@ -1,6 +1,6 @@
 """What a visitor may ask of ``dalle2``, parsed: a caption, or one of unCLIP's three tricks.
 
-    {"prompt": P}                                    pictures of a caption
+    {"prompt": P, "prior"?: bool}                    pictures of a caption, false: without the prior
     {"variation_of": E}                              one image embedding, other decoder noise
     {"interpolate": {"from": E, "to": E}}            the path between two image embeddings
     {"diff": {"of"?: E, "from": P, "to": P}}         an image embedding turned by a text difference
@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.dalle2.data import IMAGE_SIZE
-from models.dalle2.text import MAX_TOKENS, Tokenizer, Tokens
+from models.dalle2.text import MAX_TOKENS, Tokenizer, Tokens, unread_words
 from models.pipeline import InputError
 
 MAX_PROMPT = 200
@@ -34,9 +34,13 @@ END_ACCEPTED = '{"prompt": text} or a picture as {"image": array}'
 IMAGE_ACCEPTED = (
     f'{{"dtype": "uint8", "shape": [S, S, 3], "data": base64}} with S from {MIN_SIDE} to {MAX_SIDE}'
 )
+NO_PRIOR = (
+    "The prior is left out: the decoder gets the caption's CLIP embedding in the place of a picture's, "
+    "which it was not trained on."
+)
 KINDS_ACCEPTED = (
-    'one of {"prompt": text}, {"variation_of": end}, {"interpolate": {"from": end, "to": end}}, '
-    '{"diff": {"of": end, "from": text, "to": text}}'
+    'one of {"prompt": text, "prior": true or false}, {"variation_of": end}, '
+    '{"interpolate": {"from": end, "to": end}}, {"diff": {"of": end, "from": text, "to": text}}'
 )
 
 
@@ -56,6 +60,8 @@ class Caption:
             )
             if not known
         ]
+        if unread := unread_words(self.prompt):
+            notes.append(f"“{' '.join(unread)}” was not read: captions are English words.")
         if self.tokens.truncated:
             notes.append(f"Only the first {MAX_TOKENS} word pieces were read.")
         return tuple(notes)
@@ -66,6 +72,9 @@ class Picture:
     """pixels: (1, 3, 32, 32) in [-1, 1], what CLIP looks at."""
 
     pixels: Tensor
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Picture) and torch.equal(self.pixels, other.pixels)
 
 
 End = Caption | Picture
@@ -94,14 +103,19 @@ class Plan:
 
 @dataclass(frozen=True)
 class Draw(Plan):
-    """Pictures of a caption."""
+    """Pictures of a caption; without ``prior`` the decoder gets the caption's own embedding."""
 
     kind: ClassVar[str] = "prompt"
     of: Caption
+    prior: bool = True
 
     @property
     def ends(self) -> Mapping[str, End]:
         return {"of": self.of}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return super().notes if self.prior else (*super().notes, NO_PRIOR)
 
 
 @dataclass(frozen=True)
@@ -158,7 +172,7 @@ def _spoken(pieces: tuple[str, ...]) -> str:
 def parse(input: Mapping[str, Any], tokenizer: Tokenizer) -> Plan:
     """-> Draw, Vary, Interpolate or Diff. Raises InputError naming the field below ``input.``"""
     kinds = ("prompt", "variation_of", "interpolate", "diff")
-    unknown = set(input) - set(kinds)
+    unknown = set(input) - {*kinds, "prior"}
     if unknown:
         raise InputError(f"input.{min(unknown)}", "is not an input of dalle2", KINDS_ACCEPTED)
     given = [kind for kind in kinds if kind in input]
@@ -166,8 +180,13 @@ def parse(input: Mapping[str, Any], tokenizer: Tokenizer) -> Plan:
         raise InputError("input.prompt", "is missing", PROMPT_ACCEPTED)
     if len(given) > 1:
         raise InputError(f"input.{given[1]}", f"stands beside input.{given[0]}", KINDS_ACCEPTED)
+    prior = input.get("prior", True)
+    if not isinstance(prior, bool):
+        raise InputError("input.prior", "is neither true nor false", "true or false")
     if given == ["prompt"]:
-        return Draw(caption(input["prompt"], "input.prompt", tokenizer))
+        return Draw(caption(input["prompt"], "input.prompt", tokenizer), prior)
+    if "prior" in input:
+        raise InputError("input.prior", f"stands beside input.{given[0]}", "only beside prompt")
     if given == ["variation_of"]:
         return Vary(end(input["variation_of"], "input.variation_of", tokenizer))
     if given == ["interpolate"]:

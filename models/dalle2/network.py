@@ -16,6 +16,7 @@ from models.compact import load_compact
 from models.config import from_json
 from models.dalle2.fast import Compiled
 from models.dalle2.unet import channels_last
+from models.diffusion.noise import TrainedNoise
 from models.diffusion.precond import Precond
 from models.diffusion.sampler import Request
 
@@ -31,6 +32,7 @@ class StageNetwork(ABC):
     checkpoint: ClassVar[Path]
     config_class: ClassVar[type[Any]]
     network_class: ClassVar[type[nn.Module]]
+    trained: ClassVar[TrainedNoise | None] = None  # None where the schedule is not the visitor's
     bf16 = True  # torch computes in bf16 autocast; an instance may say False, to compare
 
     def __init__(self, denoiser: nn.Module, config: Any, weights: str = "") -> None:

@@ -14,19 +14,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.branching import Branch
 from models.cached import Cached
 from models.checkpoint import fingerprint
 from models.dalle2 import clip, concept_map, copying, decoder, fast, inputs, prior, text
 from models.dalle2.data import to_uint8
 from models.dalle2.inputs import End, Interpolate, Picture, Plan
 from models.dalle2.judging import load_judge
-from models.dalle2.network import StageNetwork
+from models.dalle2.levels import Levels
+from models.dalle2.painters import Begun, Painters
 from models.dalle2.readers import PictureReader, TextReader, captions_request
-from models.dalle2.sources import Embedders, Sources, plain_sampler, weights_of
-from models.dalle2.upsampler import UPSAMPLERS, upsample, upsampler_schedule
+from models.dalle2.sources import (
+    Embedders,
+    Sources,
+    prior_generators,
+    prior_rows,
+    weights_of,
+)
+from models.dalle2.upsampler import UPSAMPLERS
 from models.dalle2.view import Dalle2Result, Dalle2View
-from models.diffusion.sampler import SAMPLERS, Run, run, sample
-from models.diffusion.schedule import Schedule, karras, without_churn
+from models.diffusion.branch import reach, unseen
+from models.diffusion.sampler import SAMPLERS, Run, run
 from models.evaluation import classifier
 from models.pipeline import (
     SAMPLER_BOUNDS,
@@ -34,18 +42,11 @@ from models.pipeline import (
     SampleSettings,
     ScheduleSpec,
     counted,
-    sample_generators,
+    outside_training,
+    stage_data,
 )
 
-# Streams of random numbers; the prior has 0 and 1, the upsamplers 3, 4 and 5.
-DECODER_STREAM, UPSAMPLER_STREAM = 2, 3
-PRIOR_WORK = 0.2  # of a step, in steps of the decoder
 CONCEPTS = 3  # nearest concepts told per caption
-
-
-def prior_schedule(steps: int) -> Schedule:
-    """The prior's levels for a decoder of that many steps: embeddings settle in fewer."""
-    return without_churn(karras(min(max(steps // 2, 1), 40), 0.05, 20.0))
 
 
 class Dalle2:
@@ -68,6 +69,7 @@ class Dalle2:
         "gamma_min": (0, 1000),
     }
     samplers = SAMPLERS
+    branches = (prior.Prior.name, decoder.Decoder.name, *(net.name for net in UPSAMPLERS))
     examples = tuple(
         {"label": prompt, "input": {"prompt": prompt}}
         for prompt in (
@@ -89,6 +91,9 @@ class Dalle2:
         self.prior = prior.Prior.load()
         self.decoder = decoder.Decoder.load()
         self.upsamplers = tuple(kind.load() for kind in UPSAMPLERS)
+        self.levels = Levels(self.prior, self.decoder, self.upsamplers)
+        self.painters = Painters((self.decoder, *self.upsamplers))
+        self.nets = {net.name: net for net in (self.prior, *self.painters.nets)}
         self.judge = load_judge()
         self.map = concept_map.load_map()
         self.embedders = Embedders(self.text, PictureReader(self.clip), self.prior)
@@ -103,12 +108,12 @@ class Dalle2:
         """From now on the diffusion networks run in OpenVINO, prepared for each of these numbers of
         threads to a forward, the first of which counts until a network is told otherwise; it must be
         installed."""
-        for net in (self.prior, self.decoder, *self.upsamplers):
+        for net in self.nets.values():
             net.compile(*threads)
         self.backend = f"{fast.version()} {fast.precision()}"
 
     def use_torch(self) -> None:
-        for net in (self.prior, self.decoder, *self.upsamplers):
+        for net in self.nets.values():
             net.uncompile()
         self.backend = "torch bf16"
 
@@ -116,31 +121,21 @@ class Dalle2:
     def caches(self) -> tuple[Cached, ...]:
         return (self.text,)
 
+    @property
+    def trained(self) -> list[dict[str, Any]]:
+        """What each network of a schedule that visitors choose was trained at."""
+        return [stage_data(self.decoder, "pixel RMS")]
+
     def parse(self, input: Mapping[str, Any]) -> Plan:
         return inputs.parse(input, self.tokenizer)
 
-    def cost(self, plan: Plan, settings: SampleSettings) -> float:
+    def cost(self, plan: Plan, settings: SampleSettings, branch: Branch | None = None) -> float:
         """Units of work: steps of the decoder for one picture, or what takes as long."""
-        prior_levels, levels, fine_levels = self._schedules(settings)
-        steps = PRIOR_WORK * prior_levels.steps + levels.steps
-        steps += sum(n.work * f.steps for n, f in zip(self.upsamplers, fine_levels, strict=True))
-        return steps * settings.samples * (2 if settings.sampler == "heun" else 1)
+        return self.levels.work(plan, settings, branch)
 
-    def _schedules(self, settings: SampleSettings) -> tuple[Schedule, Schedule, list[Schedule]]:
-        """Of the prior, the decoder and every upsampler."""
-        try:
-            main = settings.build_schedule(self.decoder.sigma_data)
-        except ValueError as error:
-            raise InputError(
-                "settings.schedule", str(error), "falling levels that end in 0"
-            ) from error
-        return (
-            prior_schedule(main.steps),
-            main,
-            [upsampler_schedule(main.steps, net.config) for net in self.upsamplers],
-        )
-
-    def start(self, plan: Plan, settings: SampleSettings) -> dict[str, Any]:
+    def start(
+        self, plan: Plan, settings: SampleSettings, branch: Branch | None = None
+    ) -> dict[str, Any]:
         if isinstance(plan, Interpolate) and settings.samples < 2:
             highest = int(self.bounds["samples"][1])
             raise InputError(
@@ -148,20 +143,20 @@ class Dalle2:
                 f"is {settings.samples}, a path needs both of its ends",
                 f"a whole number from 2 to {highest}",
             )
-        nets: tuple[StageNetwork, ...] = (self.prior, self.decoder, *self.upsamplers)
-        prior_levels, levels, fine_levels = self._schedules(settings)
+        walked = self.levels.walked(plan, settings, branch)
         stages = [
             {
-                "name": net.name,
-                "sigma_data": net.sigma_data,
-                "sigmas": schedule.sigmas.tolist(),
-                "unit": "embedding RMS" if net is self.prior else "pixel RMS",
+                **stage_data(
+                    net, "embedding RMS" if net is self.prior else "pixel RMS", walked[name]
+                ),
                 **({} if net is self.prior else {"size": [net.shape[2], net.shape[1]]}),
             }
-            for net, schedule in zip(nets, (prior_levels, levels, *fine_levels), strict=True)
+            for name, net in self.nets.items()
+            if name in walked
         ]
-        if all(isinstance(end, Picture) for end in plan.ends.values()):
-            stages = stages[1:]  # no caption has to become an image embedding
+        notes = list(plan.notes)
+        if self.decoder.name in walked:
+            notes += outside_training(self.decoder, "pixel RMS", walked[self.decoder.name])
         captions = self._captions(plan)
         return {
             "kind": plan.kind,
@@ -169,9 +164,10 @@ class Dalle2:
             "weights": weights_of(plan, settings.samples),
             "ends": {role: _end_data(end) for role, end in plan.ends.items()},
             "captions": captions,
-            "notes": list(plan.notes),
+            "notes": notes,
             "words": captions[0]["words"] if captions else [],
             "concepts": captions[0]["concepts"] if captions else [],
+            **({} if branch is None else {"branch": branch.told(walked[branch.stage])}),
         }
 
     def _captions(self, plan: Plan) -> list[dict[str, Any]]:
@@ -197,39 +193,53 @@ class Dalle2:
             for caption, embed in zip(plan.captions, read["text_embed"], strict=True)
         ]
 
-    def run(self, plan: Plan, settings: SampleSettings) -> Run[Dalle2Result]:
+    def run(
+        self, plan: Plan, settings: SampleSettings, branch: Branch | None = None
+    ) -> Run[Dalle2Result]:
         calls: dict[str, int] = {}
-        levels, _, _ = self._schedules(settings)
-        sources = yield from counted(self.embedders.sources(plan, settings, levels), calls)
-        images = yield from counted(self._paint(sources, settings), calls)
-        caption = sources.caption_embed
+        begun = yield from counted(self._begin(plan, settings, branch), calls)
+        levels = self.levels.walked(plan, settings, branch)
+        images = yield from counted(self.painters.paint(begun, settings, levels), calls)
+        sources, caption = begun.sources, begun.sources.caption_embed
         verdict = yield self.judge.request(
             images, None if caption is None else caption.expand(len(images), -1)
         )
         return Dalle2Result(images, sources.image_embed, sources.prior, caption, verdict, calls)
+
+    def _begin(self, plan: Plan, settings: SampleSettings, branch: Branch | None) -> Run[Begun]:
+        """Everything before the painters; of a branch, first the run that it goes on from, unseen."""
+        levels = self.levels.whole(settings)[self.prior.name]
+        if branch is None:
+            return Begun((yield from self.embedders.sources(plan, settings, levels)))
+        again = settings.seed == branch.settings.seed
+        before = self._begin(branch.plan, branch.settings, branch.branch)
+        if branch.stage == self.prior.name:
+            state = yield from reach(before, branch.stage, branch.step)
+            if not again:
+                rows = prior_rows(plan, settings.samples)
+                state = state.renewed(prior_generators(settings.seed, rows, branch=True))
+            levels = self.levels.walked(plan, settings, branch)[self.prior.name]
+            return Begun((yield from self.embedders.sources(plan, settings, levels, state)))
+        begun = yield from unseen(before)
+        walked = self.levels.walked(branch.plan, branch.settings, branch.branch)
+        painted = self.painters.paint(begun, branch.settings, walked)
+        state = yield from reach(painted, branch.stage, branch.step)
+        sources = begun.sources
+        if plan != branch.plan:
+            sources = yield from self.embedders.sources(plan, settings, levels)
+        if not again:
+            state = self.painters.renewed(state, branch.stage, settings, sources)
+        return Begun(sources, branch.stage, state)
 
     def draw(
         self, read: Mapping[str, Tensor], settings: SampleSettings, *, size: int | None = None
     ) -> Run[Dalle2Result]:
         """Prior and painters for one text that has been read (states (1, T, width), text_embed
         (1, embed)), up to pictures of `size` pixels, judged by nobody."""
-        levels, _, _ = self._schedules(settings)
-        sources = yield from self.embedders.of_text(read, settings, levels)
-        images = yield from self._paint(sources, settings, size)
+        levels = self.levels.whole(settings)
+        sources = yield from self.embedders.of_text(read, settings, levels[self.prior.name])
+        images = yield from self.painters.paint(Begun(sources), settings, levels, size)
         return Dalle2Result(images, sources.image_embed, sources.prior, sources.caption_embed)
-
-    def _paint(
-        self, sources: Sources, settings: SampleSettings, size: int | None = None
-    ) -> Run[Tensor]:
-        return self.paint(
-            sources.image_embed,
-            sources.text_embed,
-            settings,
-            has_text=sources.has_text,
-            states=sources.states,
-            same_noise=sources.same_noise,
-            size=size,
-        )
 
     def paint(
         self,
@@ -239,48 +249,17 @@ class Dalle2:
         *,
         has_text: Tensor | None = None,
         states: Tensor | None = None,
-        same_noise: bool = False,
         size: int | None = None,
     ) -> Run[Tensor]:
         """Decoder and upsamplers for given embeddings (S, embed), unit length. -> (S, 3, H, H)
 
         has_text: (S,) bool, rows of False are drawn from the image embedding alone; states: (S, T,
-        width) token states of the text, which the decoder reads beside its embedding; same_noise: every
-        sample starts from the first one's noise, so that only the embeddings tell them apart; size:
-        stop at the stage of that many pixels, 16, 32, 64 or 128; None goes to the end.
+        width) token states of the text, which the decoder reads beside its embedding; size: stop at the
+        stage of that many pixels, 16, 32, 64 or 128; None goes to the end.
         """
-        rows = settings.samples
-        _, levels, fine_levels = self._schedules(settings)
-
-        def noise(stream: int) -> list[torch.Generator]:
-            if same_noise:
-                return [sample_generators(settings.seed, 1, stream)[0] for _ in range(rows)]
-            return sample_generators(settings.seed, rows, stream)
-
-        base = yield from sample(
-            self.decoder,
-            self.decoder.shape,
-            levels,
-            noise(DECODER_STREAM),
-            cond={
-                "image_embed": image_embed,
-                "text_embed": text_embed,
-                "has_text": torch.ones(rows, dtype=torch.bool) if has_text is None else has_text,
-                "guidance_scale": torch.full((rows,), float(settings.guidance_scale)),
-                **({} if states is None else {"states": states}),
-            },
-            sampler=settings.sampler,
-            noise_scale=settings.noise_scale,
-            step_scale=settings.step_scale,
-        )
-        low = base.clamp(-1, 1)
-        for number, (net, schedule) in enumerate(zip(self.upsamplers, fine_levels, strict=True)):
-            if size is None or net.size <= size:
-                generators = noise(UPSAMPLER_STREAM + number)
-                low = yield from upsample(
-                    net, low, schedule, generators, plain_sampler(settings.sampler)
-                )
-        return low
+        told = torch.ones(settings.samples, dtype=torch.bool) if has_text is None else has_text
+        sources = Sources(image_embed, text_embed, told, None, None, states=states)
+        return self.painters.paint(Begun(sources), settings, self.levels.whole(settings), size)
 
     def view(self, plan: Plan, settings: SampleSettings) -> Dalle2View:
         return Dalle2View(settings.samples)

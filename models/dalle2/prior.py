@@ -21,9 +21,11 @@ from models.dalle2.network import StageNetwork, gather, gather_states
 from models.dalle2.text import TokenPool
 from models.dalle2.unet import fourier
 from models.diffusion.guidance import guided
+from models.diffusion.noise import TrainedNoise
 from models.diffusion.sampler import Request
 
 CHECKPOINT = CHECKPOINTS / "dalle2-prior.safetensors"
+TRAINED = TrainedNoise(0.0, 1.2)
 TEXT_DROP = 0.1
 
 
@@ -98,6 +100,7 @@ class Prior(StageNetwork):
     """Answers requests whose ``cond`` is ``{"text_embed", "states", "guidance_scale"}``, per row."""
 
     name = "prior"
+    trained = TRAINED
     checkpoint = CHECKPOINT
     config_class = PriorConfig
     network_class = PriorNetwork

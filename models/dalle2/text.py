@@ -31,6 +31,12 @@ def split_words(text: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", "".join(c for c in plain if not unicodedata.combining(c)))
 
 
+def unread_words(text: str) -> list[str]:
+    """Runs of letters that split_words passes over, such as Chinese or Cyrillic ones."""
+    text = unicodedata.normalize("NFC", text)
+    return "".join(c if c.isalpha() and not split_words(c) else " " for c in text).split()
+
+
 def wordpieces(word: str, vocab: Mapping[str, int]) -> list[str]:
     """Greedy longest-match pieces of one word, continuations marked ## (Wu et al. 2016).
 

@@ -14,7 +14,7 @@ from models.dalle2 import bank, decoder, prior
 from models.dalle2.stage import Options, autocast, fit_stage, warm_start
 from models.dalle2.unet import channels_last
 from models.diffusion.precond import Precond
-from models.diffusion.training import TrainConfig, denoising_loss, lognormal_sigma
+from models.diffusion.training import TrainConfig, denoising_loss
 
 
 def _rows(count: int, size: int) -> Iterator[np.ndarray]:
@@ -106,7 +106,7 @@ def train_decoder(options: Options) -> None:
         told = cond["has_text"] & (cond["states"].abs().sum((1, 2)) > 0)
         turned = told & (torch.rand(len(rows), device=device) < 0.5)
         cond["image_embed"] = cond["image_embed"] + turned[:, None] * (mirrored - embed)
-        sigma = lognormal_sigma(len(rows), 0.1, 1.3, device)
+        sigma = decoder.TRAINED.draw(len(rows), device)
         with autocast(options):
             noisy = target + sigma.view(-1, 1, 1, 1) * torch.randn_like(target)
             denoised = net(noisy, sigma, **cond)
@@ -146,7 +146,7 @@ def train_prior(options: Options) -> None:
         index = torch.from_numpy(rows)
         target, words = scaled[index].to(device), stock.caption[index]
         states = stock.states[words].float().to(device)
-        sigma = lognormal_sigma(len(rows), 0.0, 1.2, device)
+        sigma = prior.TRAINED.draw(len(rows), device)
         with autocast(options):
             denoised = net(
                 target + sigma[:, None] * torch.randn_like(target),

@@ -139,6 +139,12 @@ def shifted(target: Tensor, low: Tensor, sigma: Tensor, sigma_start: float) -> T
     return target + level / sigma_start * residual + level * torch.randn_like(target)
 
 
+def centre(denoised: Tensor, low: Tensor, sigma: float, sigma_start: float) -> Tensor:
+    """Where the shifted process has an estimate at level sigma, before the noise. (S, 3, S, S)"""
+    target = denoised.float()
+    return target + sigma / sigma_start * (enlarge(low, target.shape[-1]) - target)
+
+
 def upsampler_schedule(steps: int, config: UpsamplerConfig) -> Schedule:
     """The levels of an upsampler beside a decoder of that many steps: a share of its steps."""
     return without_churn(
@@ -172,8 +178,10 @@ def upsample(
     schedule: Schedule,
     generators: Sequence[torch.Generator],
     sampler: SamplerName = "euler",
+    start: Tensor | None = None,
 ) -> Run[Tensor]:
-    """One stage. low: (S, 3, s, s) in [-1, 1] -> (S, 3, 2 s, 2 s) in [-1, 1]"""
+    """One stage. low: (S, 3, s, s) in [-1, 1] -> (S, 3, 2 s, 2 s) in [-1, 1]; start: a state at the first
+    level, (S, 3, 2 s, 2 s)."""
     picture = yield from sample(
         net,
         net.shape,
@@ -182,6 +190,7 @@ def upsample(
         cond={"low": low},
         sampler=sampler,
         x_init=enlarge(low, net.size),
+        start=start,
     )
     return picture.clamp(-1, 1)
 

@@ -52,6 +52,8 @@ class Request:
     step: int = 0
     steps: int = 0
     frame: bool = True  # False: an inner evaluation that is not worth a picture
+    past: bool = False  # a frame of the run that this one branches from; nobody is shown it
+    generators: Sequence[torch.Generator] = ()  # what the run still draws its noise from
 
 
 Run = Generator[Request, Any, T]
@@ -92,6 +94,7 @@ def sample(
     step_scale: float = 1.0,
     augment: Callable[[Tensor, Sequence[torch.Generator]], Tensor] | None = None,
     x_init: Tensor | None = None,
+    start: Tensor | None = None,
 ) -> Run[Tensor]:
     """Walks ``schedule`` from noise to data and returns the samples (S, *shape) float32.
 
@@ -105,23 +108,32 @@ def sample(
 
     Churn (schedule.gammas) applies to all but ``ancestral``, which has its own noise. ``step_scale``
     stretches ``euler``, ``heun`` and ``af3`` alike; 1.0 is the unbiased step. ``x_init`` (S, *shape)
-    starts from a given state plus noise instead of from noise. ``augment`` moves x before every step.
+    starts from a given state plus noise instead of from noise. ``start`` (S, *shape) is a state of
+    another run at the first level, as its frame showed it: moved and churned already, nothing is added
+    (:mod:`models.diffusion.branch`). ``augment`` moves x before every step.
     Raises ValueError for an unknown sampler.
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"unknown sampler {sampler!r}, choose one of {', '.join(SAMPLERS)}")
-    sigmas, gammas, steps = schedule.sigmas, schedule.gammas, schedule.steps
-    rows = len(generators)
+    sigmas, gammas = schedule.sigmas, schedule.gammas
+    rows, first = len(generators), schedule.first
+    last = first + schedule.steps
 
-    def ask(x: Tensor, sigma: Tensor, step: int, frame: bool = True) -> Request:
-        return Request(net, x, sigma.repeat(rows), cond, step, steps, frame)
+    def ask(x: Tensor, sigma: Tensor, i: int, frame: bool = True) -> Request:
+        return Request(
+            net, x, sigma.repeat(rows), cond, first + i, last, frame, generators=generators
+        )
 
-    x = randn(shape, generators) * float(sigmas[0])
-    if x_init is not None:
-        x = x + x_init
-    for i in range(steps):
+    if start is not None:
+        x = start
+    else:
+        x = randn(shape, generators) * float(sigmas[0])
+        if x_init is not None:
+            x = x + x_init
+    for i in range(schedule.steps):
         sigma, sigma_next, gamma = sigmas[i], sigmas[i + 1], float(gammas[i])
-        if augment is not None:
+        ready = start is not None and i == 0
+        if augment is not None and not ready:
             x = augment(x, generators)
 
         if sampler == "ancestral":
@@ -136,7 +148,7 @@ def sample(
             continue
 
         sigma_hat = sigma * (1 + gamma)
-        if gamma > 0:
+        if gamma > 0 and not ready:
             added = (sigma_hat**2 - sigma**2).sqrt()
             x = x + noise_scale * float(added) * randn(shape, generators)
         denoised = yield ask(x, sigma_hat, i)

@@ -23,11 +23,13 @@ class Schedule:
 
     sigmas: (N + 1,) float64, strictly falling, ``sigmas[-1] == 0``.
     gammas: (N,) float64, noise added back before step i: sigma_hat = sigma_i * (1 + gamma_i).
+    first: number of the first step, above 0 where other steps came before it (:func:`resumed`).
     Raises ValueError if the levels do not fall to 0 or the shapes differ.
     """
 
     sigmas: Tensor
     gammas: Tensor
+    first: int = 0
 
     def __post_init__(self) -> None:
         if self.sigmas.ndim != 1 or len(self.sigmas) < 2:
@@ -42,6 +44,11 @@ class Schedule:
     @property
     def steps(self) -> int:
         return len(self.sigmas) - 1
+
+    def sigma_hat(self, step: int) -> float:
+        """The level that the network sees at a step, churn included; steps count from ``first``."""
+        i = step - self.first
+        return float(self.sigmas[i] * (1 + float(self.gammas[i])))
 
 
 def _end_in_zero(levels: Tensor) -> Tensor:
@@ -126,3 +133,19 @@ def af3_churn(sigmas: Tensor, gamma_0: float = 0.8, gamma_min: float = 1.0) -> S
     """AlphaFold 3's churn: gamma_0 where the *next* level exceeds gamma_min (supplement, algorithm 18,
     line 3). gamma_min is in the units of sigma."""
     return Schedule(sigmas, gamma_0 * (sigmas[1:] > gamma_min).double())
+
+
+def resumed(whole: Schedule, before: Schedule, step: int) -> Schedule:
+    """What is left of ``whole`` for a run that goes on from step ``step`` of a run along ``before``: that
+    step's own level and churn, then all levels of ``whole`` below it. With equal schedules it is the
+    rest of them. Steps count on. Raises IndexError for a step that ``before`` does not have."""
+    i = step - before.first
+    if not 0 <= i < before.steps:
+        raise IndexError(f"there are steps {before.first} to {before.first + before.steps - 1}")
+    level = before.sigmas[i : i + 1]
+    below = whole.sigmas < level
+    return Schedule(
+        torch.cat([level, whole.sigmas[below]]),
+        torch.cat([before.gammas[i : i + 1], whole.gammas[below[:-1]]]),
+        step,
+    )

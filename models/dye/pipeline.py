@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.branching import Branch, forwards, levels_left
+from models.diffusion.branch import reach
 from models.diffusion.sampler import SAMPLERS, Request, Run, run, sample
 from models.dye.denoiser import ExactDenoiser
 from models.dye.shapes import SHAPES, centres
@@ -21,6 +23,7 @@ from models.pipeline import (
     SampleSettings,
     ScheduleSpec,
     sample_generators,
+    stage_data,
 )
 
 PARTICLES = 1500
@@ -83,6 +86,7 @@ class Dye:
         "gamma_min": (0, 1000),
     }
     samplers = SAMPLERS
+    branches = (ExactDenoiser.name,)
     examples = tuple({"label": name, "input": {"shape": name}} for name in SHAPES)
     checkpoints: Mapping[str, str] = {}
 
@@ -99,32 +103,43 @@ class Dye:
             raise InputError("input.shape", "is not a shape this drop knows", ", ".join(SHAPES))
         return DyePlan(shape, centres(shape))
 
-    def start(self, plan: DyePlan, settings: SampleSettings) -> dict[str, Any]:
-        schedule = settings.build_schedule(self.net.sigma_data)
+    def start(
+        self, plan: DyePlan, settings: SampleSettings, branch: Branch | None = None
+    ) -> dict[str, Any]:
+        if branch is not None:
+            branch.check(settings)
+        schedule = levels_left(self.net.name, self.net.sigma_data, settings, branch)
         return {
-            "stages": [
-                {
-                    "name": self.net.name,
-                    "sigma_data": self.net.sigma_data,
-                    "sigmas": schedule.sigmas.tolist(),
-                    "unit": "drop sizes",
-                }
-            ],
+            "stages": [stage_data(self.net, "drop sizes", schedule)],
             "notes": list(plan.notes),
             "particles": PARTICLES,
+            **({} if branch is None else {"branch": branch.told(schedule)}),
         }
 
-    def run(self, plan: DyePlan, settings: SampleSettings) -> Run[Tensor]:
+    def cost(self, plan: DyePlan, settings: SampleSettings, branch: Branch | None = None) -> float:
+        """In forwards of one sample."""
+        net = self.net
+        return forwards(net.name, net.sigma_data, settings, branch) * settings.samples
+
+    def run(
+        self, plan: DyePlan, settings: SampleSettings, branch: Branch | None = None
+    ) -> Run[Tensor]:
+        state = None
+        if branch is not None:
+            before = self.run(branch.plan, branch.settings, branch.branch)
+            state = yield from reach(before, branch.stage, branch.step)
+            state = branch.begin(state, settings, stream=0)
         return (
             yield from sample(
                 self.net,
                 (PARTICLES, 2),
-                settings.build_schedule(self.net.sigma_data),
-                sample_generators(settings.seed, settings.samples),
+                levels_left(self.net.name, self.net.sigma_data, settings, branch),
+                state.generators if state else sample_generators(settings.seed, settings.samples),
                 cond=(plan.shape, plan.means),
                 sampler=settings.sampler,
                 noise_scale=settings.noise_scale,
                 step_scale=settings.step_scale,
+                start=state.x if state else None,
             )
         )
 

@@ -91,6 +91,17 @@ def test_an_unknown_word_is_noted_once_wherever_it_stands(tokenizer) -> None:
     assert len(plan.notes) == 1 and "zorbflax" in plan.notes[0]
 
 
+def test_words_in_other_letters_are_noted_and_alone_refused(tokenizer) -> None:
+    plan = parse({"prompt": "a Cafe\u0301 cat 向日葵, зимой"}, tokenizer)
+    assert [n for n in plan.notes if "was not read" in n] == [
+        "“向日葵 зимой” was not read: captions are English words."
+    ]
+    with pytest.raises(InputError) as refused:
+        parse({"prompt": "一朵向日葵"}, tokenizer)
+    assert refused.value.message == "has no word in Latin letters or digits"
+    assert "English caption" in refused.value.accepted
+
+
 @pytest.mark.parametrize("side", [8, 31, 32, 64, 100, 128])
 def test_a_picture_of_any_size_becomes_what_clip_looks_at(tokenizer, side) -> None:
     plan = parse({"variation_of": {"image": array(side, value=51)}}, tokenizer)

@@ -8,7 +8,8 @@ from app.settings import Settings
 from models.checkpoint import CheckpointError
 from models.dalle2 import decoder
 from models.dalle2.inputs import MAX_PROMPT
-from models.dalle2.pipeline import Dalle2, prior_schedule
+from models.dalle2.levels import prior_schedule
+from models.dalle2.pipeline import Dalle2
 from models.diffusion.sampler import run
 from models.evaluation.drawing import run_together
 from models.pipeline import InputError, SampleSettings, ScheduleSpec
