@@ -11,3 +11,5 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # oneDNN keeps the code that it made for every layer and batch size, 1024 of them unless told otherwise:
 # a quarter of a gigabyte in a server whose batches have all sizes. Fewer cost no time that shows.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
+# PyTorch keeps another such list of matrix products in front of it, 1024 in every thread that computes.
+os.environ.setdefault("LRU_CACHE_CAPACITY", "128")

@@ -36,10 +36,13 @@ GROWTH = 1.05  # of memory between the first third of the time after the warm-up
 DELAY_S = 0.05
 
 
+Example = tuple[str, Any, bool]  # pipeline, input, whether several samples may be asked for
+
+
 class Visitor:
     """Comes again and again until the time is over; what happened is counted in ``seen``."""
 
-    def __init__(self, url: str, examples: list[tuple[str, Any]], seed: int, seen: Counter[str]):
+    def __init__(self, url: str, examples: list[Example], seed: int, seen: Counter[str]):
         self.url = url
         self.examples = examples
         self.random = random.Random(seed)
@@ -56,8 +59,8 @@ class Visitor:
                     await asyncio.sleep(0.5)
 
     async def _visit(self, client: httpx.AsyncClient) -> None:
-        pipeline, given = self.random.choice(self.examples)
-        settings = {"samples": self.random.choice((1, 1, 1, 2, 4))}
+        pipeline, given, several = self.random.choice(self.examples)
+        settings = {"samples": self.random.choice((1, 1, 1, 2, 4))} if several else {}
         body = {"pipeline": pipeline, "input": given, "settings": settings}
         answer = await client.post("/api/runs", json=body)
         if answer.status_code in (429, 503):
@@ -118,7 +121,7 @@ async def soak(stage: Stage, seconds: float, visitors: int) -> dict[str, Any]:
     async with httpx.AsyncClient(base_url=stage.url, timeout=60) as client:
         listed = (await client.get("/api/pipelines")).json()["pipelines"]
         examples = [
-            (p["id"], example["input"])
+            (p["id"], example["input"], "samples" in p["settings"])
             for p in listed
             if p["available"]
             for example in p["examples"][:6]
