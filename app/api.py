@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,10 +19,12 @@ from app.cost import estimate
 from app.engine import Full
 from app.logs import fields
 from app.pipelines import Unavailable
-from app.references import with_pictures
+from app.preparing import affordable, prepare
+from app.references import with_branch, with_pictures
 from app.runs import Run
 from app.schemas import (
     BadRequest,
+    PlanOut,
     Problems,
     QueueState,
     RunIn,
@@ -31,12 +32,11 @@ from app.schemas import (
     RunState,
     describe,
     parse_run,
-    resolve,
     run_schema,
     settings_json,
 )
 from app.services import Has, Services
-from models.pipeline import InputError, Pipeline, SampleSettings, default_samples
+from models.pipeline import Pipeline
 
 router = APIRouter()
 log = logging.getLogger(__name__)
@@ -70,10 +70,6 @@ def find_run(services: Services, id: str) -> Run:
     return run
 
 
-async def _find_later(services: Services, id: str) -> Run:
-    return find_run(services, id)
-
-
 def find_pipeline(services: Services, id: str) -> Pipeline:
     """Raises a 422 for an unknown pipeline, Unavailable for one that is off."""
     try:
@@ -102,7 +98,7 @@ async def pipelines(services: Has) -> dict[str, list[dict[str, Any]]]:
     "/api/runs",
     status_code=201,
     tags=["runs"],
-    responses=refusals(408, 413, 422, 429, 503),
+    responses=refusals(404, 408, 413, 422, 429, 503),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -115,19 +111,15 @@ async def create_run(request: Request, response: Response, services: Has) -> Run
     these settings draws the same picture again."""
     limits = services.settings
     services.admission.open()
-    asked = parse_run(await read_body(request, limits.max_body, limits.body_s))
-    pipeline = find_pipeline(services, asked.pipeline)
-    asked.input = await with_pictures(
-        asked.input, services.pictures, lambda id: _find_later(services, id)
-    )
+    pipeline, asked = await _asked(request, services)
     place = services.admission.run(client_of(request), services.runs.held_bytes)
     try:
         # Parsing a molecule may take a while; two at a time leave the engine its core.
-        plan, settings, start = await run_sync(
+        prepared = await run_sync(
             prepare, pipeline, asked, limits.max_cost, limiter=_preparing(request)
         )
-        place.weigh(affordable(estimate(pipeline, plan, settings, start), limits.max_cost))
-        run = services.runs.create(pipeline, plan, asked.input, settings, start, place)
+        place.weigh(affordable(estimate(pipeline, prepared), limits.max_cost))
+        run = services.runs.create(pipeline, prepared, asked.input, place)
     except BaseException:
         place.release()
         raise
@@ -135,38 +127,50 @@ async def create_run(request: Request, response: Response, services: Has) -> Run
     return RunOut(
         id=run.id,
         events=f"/api/runs/{run.id}/events",
-        settings=settings_json(pipeline, settings),
-        notes=[str(note) for note in start.get("notes", ())],
+        settings=settings_json(pipeline, prepared.settings),
+        notes=[str(note) for note in prepared.start.get("notes", ())],
     )
 
 
-def prepare(
-    pipeline: Pipeline, asked: RunIn, max_cost: int
-) -> tuple[Any, SampleSettings, dict[str, Any]]:
-    """-> (plan, resolved settings, data of the start event). Raises BadRequest."""
-    try:
-        plan = pipeline.parse(asked.input)
-        settings = resolve(pipeline, asked.settings, max_cost, default_samples(pipeline, plan))
-        start = pipeline.start(plan, settings)
-    except InputError as error:
-        raise BadRequest.from_input_error(error) from error
-    head = {
-        "pipeline": pipeline.id,
-        "input": asked.input,
-        "settings": settings_json(pipeline, settings),
-    }
-    return plan, settings, {**head, **start}
+async def _asked(request: Request, services: Services) -> tuple[Pipeline, RunIn]:
+    """What a body asks for, with everything looked up that it only names. Raises BadRequest."""
+    limits = services.settings
+    asked = parse_run(await read_body(request, limits.max_body, limits.body_s))
+    pipeline = find_pipeline(services, asked.pipeline)
+
+    async def find(id: str) -> Run:
+        return find_run(services, id)
+
+    asked.input = await with_pictures(asked.input, services.pictures, find)
+    asked.branch = await with_branch(asked.branch, pipeline.id, services.pictures, find)
+    return pipeline, asked
 
 
-def affordable(cost: float, max_cost: float) -> float:
-    """The cost itself. Raises a 422 for what no server of this size should compute at once."""
-    if cost > max_cost:
-        raise BadRequest.one(
-            "settings.steps",
-            f"times samples times size makes {math.ceil(cost)} units of work, too much",
-            f"up to {max_cost:g} units: fewer steps, fewer samples or a smaller input",
-        )
-    return cost
+@router.post(
+    "/api/plans",
+    tags=["runs"],
+    responses=refusals(404, 408, 413, 422, 503),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": run_schema()}},
+        }
+    },
+)
+async def plan_run(request: Request, services: Has) -> PlanOut:
+    """What the same body would start with ``POST /api/runs``, without running it: the levels of its
+    schedule, and notes, among them where it leaves the noise that training saw."""
+    limits = services.settings
+    pipeline, asked = await _asked(request, services)
+    prepared = await run_sync(
+        prepare, pipeline, asked, limits.max_cost, limiter=_preparing(request)
+    )
+    return PlanOut(
+        settings=settings_json(pipeline, prepared.settings),
+        stages=prepared.start["stages"],
+        notes=[str(note) for note in prepared.start.get("notes", ())],
+        cost=affordable(estimate(pipeline, prepared), limits.max_cost),
+    )
 
 
 def _preparing(request: Request) -> anyio.CapacityLimiter:
@@ -211,6 +215,7 @@ async def run_state(id: str, services: Has) -> RunState:
         events=len(run.log),
         cost=round(run.cost, 1),
         queue=None if run.queue is None else _queued(*run.queue),
+        branch=run.branch,
     )
 
 
@@ -234,8 +239,8 @@ async def cancel_run(id: str, services: Has) -> None:
     },
 )
 async def export(id: str, format: str, request: Request, services: Has) -> Response:
-    """The finished run as a file: json, csv, png, gif, mp4, cif, pdb or sdf. Settings and versions are
-    inside."""
+    """The finished run as a file: json, csv, png, gif, mp4, strip.png (key frames), zip (all samples, all
+    texts), cif, pdb or sdf. Settings and versions are inside."""
     run = find_run(services, id)
     accepted = exports.formats(run) if run.closed else tuple(exports.FORMATS)
     if format not in accepted:

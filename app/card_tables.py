@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.card_words import HOW, NOTES, TITLES, WORDS
+from app.card_words import ENGLISH, HOW, ORDER, Words
 
 _ROLES = (
     ("", re.compile(r"relative_to")),
@@ -34,11 +34,13 @@ _SHARES = re.compile(
 
 @dataclass
 class Row:
-    """name; role: "", "ceiling" or "baseline"; cells: one text per column, "" where there is none."""
+    """name; role: "", "ceiling" or "baseline"; key: its path in the file; cells: one text per column, ""
+    where there is none."""
 
     name: str
     role: str
-    cells: list[str]
+    key: str
+    cells: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -59,27 +61,20 @@ class Section:
     lists: list[tuple[str, list[str]]] = field(default_factory=list)
 
 
-def words(key: str) -> str:
-    """A key of a metrics file as a reader says it."""
-    if key in WORDS:
-        return WORDS[key]
-    parts = (WORDS.get(part, part.replace("_", " ")) for part in key.split("."))
-    return " ".join(parts).replace("@", " at ")
-
-
-def told(key: str, value: Any) -> str:
+def told(key: str, value: Any, words: Words) -> str:
     """A value with its unit, told by the last part of its key."""
     name = key.rpartition(".")[2]
     if value is None:
         return "–"
     if _is_range(value):
-        return " to ".join(told(key, v) for v in value)
+        low, high = (told(key, v, words) for v in value)
+        return words.text("card.range", low=low, high=high)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     whole = key.split(".")
     if isinstance(value, float) and abs(value) <= 1 and any(_SHARES.search(part) for part in whole):
-        return f"{100 * value:.1f} %"
-    text = f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+        return words.percent(value)
+    text = words.integer(value) if isinstance(value, int) else words.significant(value)
     if any(part.endswith("_A") for part in whole):
         return f"{text} Å"
     if name.endswith("_deg"):
@@ -87,7 +82,9 @@ def told(key: str, value: Any) -> str:
     return f"{text} s" if name.endswith("seconds") else text
 
 
-def sections(card: str, metrics: Mapping[str, Any]) -> tuple[list[tuple[str, str]], list[Section]]:
+def sections(
+    card: str, metrics: Mapping[str, Any], words: Words = ENGLISH
+) -> tuple[list[tuple[str, str]], list[Section]]:
     """-> (how it was measured, the scores)."""
     how: list[tuple[str, str]] = []
     found: list[Section] = []
@@ -95,57 +92,58 @@ def sections(card: str, metrics: Mapping[str, Any]) -> tuple[list[tuple[str, str
         if key in HOW or not isinstance(value, (dict, list)):
             how.append((words(key), _flat(value)))
         elif value:
-            found.append(_section(card, key, value))
-    order = list(TITLES)
-    found.sort(key=lambda s: order.index(s.key) if s.key in order else len(order))
+            found.append(_section(card, key, value, words))
+    found.sort(key=lambda s: ORDER.index(s.key) if s.key in ORDER else len(ORDER))
     return how, found
 
 
-def _section(card: str, key: str, value: Any) -> Section:
-    note = NOTES.get(f"{card}.{key}", NOTES.get(key, ""))
-    section = Section(key, TITLES.get(key, words(key).capitalize()), note)
+def _section(card: str, key: str, value: Any, words: Words) -> Section:
+    section = Section(key, words.title(key), words.note(card, key))
     if isinstance(value, list):
-        _add_list(section, key, value)
+        _add_list(section, key, value, words)
         return section
     records: list[tuple[Row, dict[str, Any]]] = []
     for name, part in value.items():
         if isinstance(part, Mapping):
-            records.extend(_records(part, (name,), section))
+            records.extend(_records(part, (name,), section, words))
         elif isinstance(part, list):
-            _add_list(section, name, part)
+            _add_list(section, name, part, words)
         else:
-            section.facts.append((words(name), told(name, part)))
-    section.tables.extend(_tables(records))
+            section.facts.append((words(name), told(name, part, words)))
+    section.tables.extend(_tables(records, words))
     return section
 
 
-def _add_list(section: Section, name: str, items: list[Any]) -> None:
+def _add_list(section: Section, name: str, items: list[Any], words: Words) -> None:
     if items and all(isinstance(item, Mapping) for item in items):
         records = []
         for item in items:
             (first, value), *_ = item.items()
             rest = {k: v for k, v in item.items() if k != first}
-            said = value if isinstance(value, str) else f"{words(first)} {told(first, value)}"
-            records.append((Row(said, "", []), _columns(rest)))
-        section.tables.extend(_tables(records))
+            said = (
+                value if isinstance(value, str) else f"{words(first)} {told(first, value, words)}"
+            )
+            records.append((Row(said, "", first), _columns(rest)))
+        section.tables.extend(_tables(records, words))
     elif items:
         section.lists.append((words(name), [str(item) for item in items]))
 
 
 def _records(
-    value: Mapping[str, Any], path: tuple[str, ...], section: Section
+    value: Mapping[str, Any], path: tuple[str, ...], section: Section, words: Words
 ) -> Iterator[tuple[Row, dict[str, Any]]]:
     """The records below a dict, outermost first, each with its still empty row."""
     plain = any(not isinstance(part, (Mapping, list)) for part in value.values())
     if plain:
-        said = WORDS.get(".".join(path)) or ", ".join(words(part) for part in path)
-        yield Row(said, _role(".".join(path)), []), _columns(value)
+        key = ".".join(path)
+        said = words.known(key) or words.text("mark.comma").join(words(part) for part in path)
+        yield Row(said, _role(key), key), _columns(value)
     for name, part in value.items():
         if isinstance(part, list):
             if not _is_range(part):
-                _add_list(section, ".".join((*path, name)), part)
+                _add_list(section, ".".join((*path, name)), part, words)
         elif isinstance(part, Mapping) and not (plain and _is_leaf(part)):
-            yield from _records(part, (*path, name), section)
+            yield from _records(part, (*path, name), section, words)
 
 
 def _is_leaf(value: Mapping[str, Any]) -> bool:
@@ -174,7 +172,7 @@ def _columns(value: Mapping[str, Any]) -> dict[str, Any]:
     return columns
 
 
-def _tables(records: list[tuple[Row, dict[str, Any]]]) -> list[Table]:
+def _tables(records: list[tuple[Row, dict[str, Any]]], words: Words) -> list[Table]:
     """Records that share at least half of their columns stand in one table."""
     groups: list[tuple[list[str], list[tuple[Row, dict[str, Any]]]]] = []
     for row, record in records:
@@ -190,16 +188,16 @@ def _tables(records: list[tuple[Row, dict[str, Any]]]) -> list[Table]:
     tables = []
     for columns, members in groups:
         for row, record in members:
-            row.cells = [_cell(key, record, row.name) for key in columns]
+            row.cells = [_cell(key, record, row.key, words) for key in columns]
         tables.append(Table([words(key) for key in columns], [row for row, _ in members]))
     return tables
 
 
-def _cell(key: str, record: Mapping[str, Any], row: str) -> str:
+def _cell(key: str, record: Mapping[str, Any], row: str, words: Words) -> str:
     if key not in record:
         return ""
     # Where the columns are models, the row says what is measured.
-    return told(row.replace(" ", "_") if key in ("dalle1", "dalle2") else key, record[key])
+    return told(row if key in ("dalle1", "dalle2") else key, record[key], words)
 
 
 def _role(name: str) -> str:

@@ -13,23 +13,24 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from app.card_tables import Section, sections, words
-from app.card_words import CAPTIONS, HOW
+from app.card_tables import Section, sections
+from app.card_words import ENGLISH, HOW, Words
 from models.checkpoint import CHECKPOINTS, TABLES
 
 POINTS = 200  # of a training curve, at most
 
-# What a file beside the networks is for; it counts for no model's parameters.
-NOT_OF_THE_MODEL = {
-    "dalle2-classifier.safetensors": "the judge: names what was drawn, takes no part in drawing",
-    "dalle2-drawings.safetensors": "training drawings, small, for the copying meter",
-    "dalle2-map.safetensors": "the map of concepts",
-    "dalle2-words.txt": "the vocabulary",
-    "alphafold3-seen.safetensors": "which molecules were in training",
-    "alphafold3-residues.json": "bonds and hands of the building blocks of chains",
-    "alphafold3-references.json": "coordinates of the examples",
-    "alphafold3-components.tsv.xz": "names and SMILES of the Chemical Component Dictionary",
-}
+# Files beside the networks, which count for no model's parameters; the catalogue says what each is for.
+NOT_OF_THE_MODEL = (
+    "dalle2-classifier.safetensors",
+    "dalle2-drawings.safetensors",
+    "dalle2-map.safetensors",
+    "dalle2-words.txt",
+    "alphafold3-seen.safetensors",
+    "alphafold3-residues.json",
+    "alphafold3-references.json",
+    "alphafold3-components.tsv.xz",
+)
+JUDGE = "dalle2-classifier.safetensors"  # a network that takes no part in drawing
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,6 @@ class About:
     """id: of the pipeline; command: regenerates the scores; train: the weights."""
 
     id: str
-    title: str
-    lead: str
     train: str = ""
     command: str = ""
 
@@ -48,25 +47,16 @@ CARDS = {
     for about in (
         About(
             "dalle2",
-            "A tiny DALL·E 2",
-            "Captions to pictures: a text becomes a CLIP embedding of an image, that becomes a "
-            "small picture, and that a large one. Each of these steps is a diffusion model.",
             "python -m models data images\npython -m models train all",
             "python -m models evaluate dalle2",
         ),
         About(
             "dalle1",
-            "A tiny DALL·E 1",
-            "Captions to pictures the older way: a tokenizer turns pictures into a grid of codes, "
-            "and a transformer draws them one after another.",
             "python -m models data images\npython -m models train dalle1 all",
             "python -m models evaluate dalle1",
         ),
         About(
             "alphafold3",
-            "A tiny AlphaFold 3",
-            "Molecules to shapes: a trunk reads which atoms are bonded, and diffusion moves all "
-            "atoms from noise to their places.",
             "python -m models data molecules\npython -m models data proteins\n"
             "python -m models data structures\npython -m models train alphafold3\n"
             "python -m models train confidence",
@@ -74,19 +64,11 @@ CARDS = {
         ),
         About(
             "alphafold2",
-            "A tiny AlphaFold 2",
-            "Protein chains to backbones the older way: the trunk of AlphaFold 3 reads the sequence, and "
-            "a structure module turns and shifts one rigid frame per residue, the same answer every time.",
             "python -m models data proteins\npython -m models train alphafold3\n"
             "python -m models train alphafold2",
             "python -m models evaluate alphafold2",
         ),
-        About(
-            "dye",
-            "A drop of dye",
-            "Particles of a drop that has dissolved, gathered again by the same sampler. Its "
-            "denoiser is exact, so there is nothing to train and nothing to score.",
-        ),
+        About("dye"),  # its denoiser is exact: nothing to train, nothing to score
     )
 }
 
@@ -94,7 +76,8 @@ CARDS = {
 @dataclass(frozen=True)
 class File:
     """size: bytes; parameters: numbers in a network's matrices, 0 for other files; role: "" for a
-    network of the model itself; steps, seconds: its last training, 0 if the file does not say."""
+    network of the model itself, else its own name; steps, seconds: its last training, 0 if the
+    file does not say."""
 
     name: str
     size: int
@@ -147,7 +130,13 @@ class Card:
         }
 
 
-def card(id: str, sheets: Path, checkpoints: Path = CHECKPOINTS, tables: Path = TABLES) -> Card:
+def card(
+    id: str,
+    sheets: Path,
+    checkpoints: Path = CHECKPOINTS,
+    tables: Path = TABLES,
+    words: Words = ENGLISH,
+) -> Card:
     """sheets: folder of the contact sheets. Raises KeyError for a model without a card."""
     about = CARDS[id]
     metrics = _json(checkpoints / f"{id}-metrics.json")
@@ -155,15 +144,15 @@ def card(id: str, sheets: Path, checkpoints: Path = CHECKPOINTS, tables: Path = 
     for path in sorted(checkpoints.glob(f"{id}-*-metrics.json")):
         part = path.name.removeprefix(f"{id}-").removesuffix("-metrics.json")
         metrics[part] = {k: v for k, v in _json(path).items() if k not in HOW}
-    calibration = _calibration(metrics)
-    how, scores = sections(id, metrics)
+    calibration = _calibration(metrics, words)
+    how, scores = sections(id, metrics, words)
     return Card(
         about=about,
         data_facts=_data_facts(id, tables),
         files=[*_files(id, checkpoints), *_files(id, tables)],
         how=how,
         sections=scores,
-        sheets=_sheets(id, sheets),
+        sheets=_sheets(id, sheets, words),
         curves=_curves(_json(checkpoints / f"{id}-curves.json")),
         guidance=_guidance(metrics),
         calibration=calibration,
@@ -185,8 +174,8 @@ def _files(id: str, folder: Path) -> list[File]:
             continue
         header = header_of(path, path.stat().st_mtime_ns)
         meta = _inner(header, "meta")
-        role = NOT_OF_THE_MODEL.get(path.name, "")
-        parameters = 0 if role and "judge" not in role else parameters_of(header)
+        role = path.name if path.name in NOT_OF_THE_MODEL else ""
+        parameters = 0 if role and role != JUDGE else parameters_of(header)
         steps, seconds = meta.get("step", meta.get("steps", 0)), meta.get("seconds", 0.0)
         files.append(File(path.name, path.stat().st_size, parameters, role, steps, seconds))
     return files
@@ -233,16 +222,14 @@ def _data_facts(id: str, folder: Path) -> list[tuple[str, int]]:
         shape = _header_now(path).get("concept", {}).get("shape", [0])
         found = {
             "things": len(about.get("labels", ())),
-            "drawings to learn from": shape[0],
-            "drawings kept apart, by other vendors": about.get("independent", {}).get(
-                "drawings", 0
-            ),
+            "drawings": shape[0],
+            "independent": about.get("independent", {}).get("drawings", 0),
         }
     elif id == "alphafold3":
         header = _header_now(folder / "alphafold3-seen.safetensors")
         found = {
-            "molecules to learn from": header.get("molecules", {}).get("shape", [0])[0],
-            "different scaffolds among them": header.get("scaffolds", {}).get("shape", [0])[0],
+            "molecules": header.get("molecules", {}).get("shape", [0])[0],
+            "scaffolds": header.get("scaffolds", {}).get("shape", [0])[0],
         }
     else:
         found = {}
@@ -283,7 +270,7 @@ def _guidance(metrics: Mapping[str, Any]) -> list[dict[str, float]]:
     return [dict(p) for p in kept] if scales == sorted(set(scales)) else []
 
 
-def _calibration(metrics: Mapping[str, Any]) -> dict[str, list[dict[str, float]]]:
+def _calibration(metrics: Mapping[str, Any], words: Words) -> dict[str, list[dict[str, float]]]:
     """Per class the bins of predicted confidence: from, to, atoms, plddt (mean predicted), lddt (mean
     true), all in 0..100. Taken out of ``metrics``: they have a chart and a table of their own."""
     found = metrics.get("confidence")
@@ -296,7 +283,7 @@ def _calibration(metrics: Mapping[str, Any]) -> dict[str, list[dict[str, float]]
     return {name: bins for name, bins in out.items() if bins}
 
 
-def _sheets(id: str, folder: Path) -> list[Sheet]:
+def _sheets(id: str, folder: Path, words: Words) -> list[Sheet]:
     from PIL import Image
 
     found = []
@@ -305,7 +292,5 @@ def _sheets(id: str, folder: Path) -> list[Sheet]:
             width, height = picture.size
         source = f"/static/cards/{path.name}?{os.stat(path).st_mtime_ns // 10**9}"
         key = path.stem.removeprefix(f"{id}-")
-        said = CAPTIONS.get(f"{id}.{key}") or CAPTIONS.get(key)
-        caption = said or f"{key.replace('-', ' ').capitalize()}."
-        found.append(Sheet(source, width, height, key, caption))
+        found.append(Sheet(source, width, height, key, words.caption(id, key)))
     return found

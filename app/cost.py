@@ -11,18 +11,23 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from models.pipeline import Pipeline, SampleSettings
+from app.preparing import Prepared
+from models.branching import Branching
+from models.pipeline import Pipeline
 
 ATOMS, PIXELS = 32, 16 * 16  # of one unit
 
 
-def estimate(
-    pipeline: Pipeline, plan: Any, settings: SampleSettings, start: Mapping[str, Any]
-) -> float:
-    """-> units of work: steps x samples x size, summed over the stages."""
+def estimate(pipeline: Pipeline, prepared: Prepared) -> float:
+    """-> units of work: steps x samples x size, summed over the stages. Of a branch also the way to the
+    frame that it goes on from, which is computed again."""
+    settings, start = prepared.settings, prepared.start
+    if prepared.branch is not None:
+        assert isinstance(pipeline, Branching)
+        return float(pipeline.cost(prepared.plan, settings, prepared.branch))
     own = getattr(pipeline, "cost", None)
     if own is not None:
-        return float(own(plan, settings))
+        return float(own(prepared.plan, settings))
     molecule = max(1.0, len(start.get("atoms", ())) / ATOMS)
     units = 0.0
     for stage in start["stages"]:

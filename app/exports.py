@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import platform
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -43,6 +44,7 @@ def document(run: Run) -> dict[str, Any]:
         "pipeline": run.pipeline.id,
         "input": run.input,
         "settings": settings_json(run.pipeline, run.settings),
+        **({} if run.branch is None else {"branch": run.branch}),
         "recorded_at": created.isoformat(timespec="seconds"),
         "versions": versions(),
         "checkpoints": dict(run.pipeline.checkpoints),
@@ -164,6 +166,27 @@ def _mp4(recording: Recording) -> bytes:
     return pictures.mp4(_painter(recording), recording.frames, recording.provenance)
 
 
+def _strip(recording: Recording) -> bytes:
+    return pictures.strip(_painter(recording), recording.frames, recording.provenance)
+
+
+def _zip(recording: Recording) -> bytes:
+    """Every sample as a picture of its own, and the run in all formats that are text."""
+    painter = _painter(recording)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for k in range(len(recording.sample)):
+            one = pictures.png(painter, recording.sample[k : k + 1], recording.provenance)
+            archive.writestr(f"sample-{k + 1}.png", one, zipfile.ZIP_STORED)
+        for name in ("json", "csv", "cif", "sdf", "pdb"):
+            if FORMATS[name].only in (None, recording.kind):
+                try:
+                    archive.writestr(f"run.{name}", FORMATS[name].write(recording))
+                except BadRequest:
+                    continue  # too large for PDB; the others have it
+    return out.getvalue()
+
+
 def _painter(recording: Recording) -> pictures.Painter:
     if recording.kind == "molecule":
         start = recording.start
@@ -222,6 +245,8 @@ FORMATS: Mapping[str, Format] = {
     "png": Format("image/png", _png),
     "gif": Format("image/gif", _gif),
     "mp4": Format("video/mp4", _mp4),
+    "strip.png": Format("image/png", _strip),
+    "zip": Format("application/zip", _zip),
     "cif": Format("chemical/x-cif; charset=utf-8", _cif, only="molecule"),
     "pdb": Format("chemical/x-pdb; charset=utf-8", _pdb, only="molecule"),
     "sdf": Format("chemical/x-mdl-sdfile; charset=utf-8", _sdf, only="molecule"),

@@ -32,11 +32,29 @@ SECURITY = {
 }
 
 
+EMBED = "/embed"
+
+
+def embeddable(ancestors: str) -> dict[str, str]:
+    """The headers of the one page that other sites may show in a frame. It has no account, no cookie and
+    no control that changes anything but this visitor's own view, so there is no click to steal."""
+    policy = CONTENT_SECURITY_POLICY.replace(
+        "frame-ancestors 'self'", f"frame-ancestors {ancestors}"
+    )
+    return SECURITY | {
+        "Content-Security-Policy": policy,
+        # Without this a page that isolates itself (COEP) could not show it.
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        "Cross-Origin-Embedder-Policy": "require-corp",
+    }
+
+
 class Headers:
     """ASGI middleware; adds the security headers and says what may be cached."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, embed_ancestors: str = "*") -> None:
         self._app = app
+        self._embed = embeddable(embed_ancestors)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,7 +65,7 @@ class Headers:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in SECURITY.items():
+                for name, value in (self._embed if path == EMBED else SECURITY).items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", _cache(path))
             await send(message)
@@ -58,6 +76,6 @@ class Headers:
 def _cache(path: str) -> str:
     if path.startswith("/vendor/"):
         return "public, max-age=86400"
-    if path == "/" or path.startswith("/static/"):
+    if path in ("/", EMBED) or path.startswith(("/static/", "/text/")):
         return "no-cache"  # kept, but asked about each time: they change with every release
     return "no-store"

@@ -11,10 +11,21 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from app import api, etkdg, openapi, pages, picture_routes, room_pages, rooms_api, streaming
+from app import (
+    api,
+    etkdg,
+    openapi,
+    pages,
+    picture_routes,
+    room_pages,
+    rooms_api,
+    sharing,
+    streaming,
+)
 from app.admission import DRAINING, Busy
 from app.computing import Computing
 from app.engine import Full
+from app.error_pages import error_page, for_people
 from app.headers import SECURITY, Headers
 from app.pipelines import Pipelines, Unavailable
 from app.room_store import Store
@@ -25,6 +36,7 @@ from app.settings import Settings
 ROUTERS = (
     pages.router,
     room_pages.router,
+    sharing.router,
     api.router,
     etkdg.router,
     picture_routes.router,
@@ -72,7 +84,7 @@ def create_app(
         app.include_router(router)
     pages.mount_static(app)
     openapi.install(app)
-    app.add_middleware(Headers)
+    app.add_middleware(Headers, embed_ancestors=settings.embed_ancestors)
     for kind in (BadRequest, Busy, Full, Unavailable):
         app.add_exception_handler(kind, api.refuse)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -99,6 +111,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     """404 and 405 of the router, in our shape; Allow names the methods of all routes of the path."""
     assert isinstance(error, StarletteHTTPException)
     headers = dict(error.headers or {})
+    if error.status_code == 404 and for_people(request):
+        return error_page(request, 404, headers)
     if error.status_code == 405:
         headers["Allow"] = ", ".join(_methods(request.url.path))
     return await api.refuse(request, HTTPException(error.status_code, error.detail, headers))
@@ -115,5 +129,7 @@ def _methods(path: str) -> list[str]:
 async def _crash(request: Request, error: Exception) -> Response:
     """Starlette answers a crash outside of all middleware, so the headers are added by hand."""
     response = await api.refuse(request, error)
+    if for_people(request):
+        response = error_page(request, 500)
     response.headers.update(SECURITY)
     return response

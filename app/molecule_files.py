@@ -121,3 +121,15 @@ def confidence(done: Mapping[str, Any], samples: int, atoms: int) -> np.ndarray 
         return None
     plddt = np.asarray(given, np.float64).reshape(-1, atoms)
     return plddt if len(plddt) == samples else None
+
+
+def slices(text: str, width: int) -> list[str]:
+    """Text in lines that give it back when they are joined: if it can be, none begins or ends with a blank,
+    which a reader may drop."""
+    lines = []
+    while len(text) > width:
+        places = (at for at in range(width, 1, -1) if " " not in (text[at - 1], text[at]))
+        at = next(places, width)
+        lines.append(text[:at])
+        text = text[at:]
+    return [*lines, text]

@@ -8,6 +8,8 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.templating import Jinja2Templates
 
+from app import languages
+from app.card_words import Words
 from app.cards import CARDS, Card, card
 from app.schemas import BadRequest
 from app.static import Compressed, gzipped
@@ -17,7 +19,7 @@ ROOT = (
     HERE if (HERE / "static").is_dir() else HERE.parent
 )  # inside a wheel they lie in this package
 SHEETS = ROOT / "static" / "cards"
-templates = Jinja2Templates(ROOT / "templates")
+templates = Jinja2Templates(ROOT / "templates", context_processors=[languages.context])
 
 router = APIRouter(include_in_schema=False)
 
@@ -42,6 +44,12 @@ def lessons(request: Request) -> Response:
     return gzipped(templates.TemplateResponse(request, "lessons.html"), request)
 
 
+@router.get("/lab")
+def lab(request: Request) -> Response:
+    """The schedule lab."""
+    return gzipped(templates.TemplateResponse(request, "lab.html"), request)
+
+
 @router.get("/models")
 def models(request: Request) -> Response:
     """Every model in short, with the way to its card."""
@@ -52,18 +60,21 @@ def models(request: Request) -> Response:
 @router.get("/models/{id}")
 def model(id: str, request: Request) -> Response:
     """The card of one model."""
-    return gzipped(templates.TemplateResponse(request, "card.html", {"card": _card(id)}), request)
+    return gzipped(
+        templates.TemplateResponse(request, "card.html", {"card": _card(id, request)}), request
+    )
 
 
 @router.get("/models/{id}/card.json")
-def model_data(id: str) -> JSONResponse:
+def model_data(id: str, request: Request) -> JSONResponse:
     """What a card's charts are drawn from."""
-    return JSONResponse(_card(id).data(), headers={"Cache-Control": "no-cache"})
+    headers = {"Cache-Control": "no-cache", "Vary": "Accept-Language"}
+    return JSONResponse(_card(id, request).data(), headers=headers)
 
 
-def _card(id: str) -> Card:
+def _card(id: str, request: Request) -> Card:
     try:
-        return card(id, SHEETS)
+        return card(id, SHEETS, words=Words(languages.language_of(request)))
     except KeyError as error:
         raise BadRequest.one(
             "id", "no model has this card", f"one of {', '.join(CARDS)}", status=404
@@ -84,6 +95,24 @@ async def docs(request: Request) -> Response:
         templates.TemplateResponse(request, "docs.html", {"info": schema["info"], "calls": calls}),
         request,
     )
+
+
+@router.api_route("/text/{language}/{names}.json", methods=["GET", "HEAD"])
+async def catalogue(language: str, names: str, request: Request) -> Response:
+    """Parts of the page's words as one file, ``names`` between commas; English fills the gaps."""
+    try:
+        body, packed, tag = languages.served(language, tuple(names.split(",")))
+    except KeyError as error:
+        accepted = (
+            f"one of {', '.join(languages.LANGUAGES)}, and parts of {', '.join(languages.parts())}"
+        )
+        raise BadRequest.one("path", "there are no such words", accepted, status=404) from error
+    headers = {"ETag": tag, "Vary": "Accept-Encoding"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        body, headers["Content-Encoding"] = packed, "gzip"
+    return Response(body, media_type="application/json", headers=headers)
 
 
 def mount_static(app: FastAPI) -> None:

@@ -12,7 +12,7 @@ from string import ascii_letters, ascii_uppercase, digits
 
 import numpy as np
 
-from app.molecule_files import FileAtom, FileMolecule
+from app.molecule_files import FileAtom, FileMolecule, slices
 
 MAX_SERIAL = 99_999
 MAX_RESIDUE = 9_999
@@ -94,9 +94,11 @@ def _remarks(
             for name, short in names.items()
             if name != short
         ]
-    for text in [*said, provenance]:
+    for text in said:
         for line in textwrap.wrap(text, 68):
             yield f"REMARK 999 {line}"
+    for line in slices(provenance, 68):
+        yield f"REMARK 998 {line}"
 
 
 def _seqres(

@@ -16,6 +16,7 @@ SIDE = 256  # pixels of one sample in a film
 SIDE_STILL = 512
 CAPTION = 24
 FILM_SAMPLES = 4
+STRIP_FRAMES = 8
 FRAME_MS = 90
 LAST_MS = 1500
 PAPER = (255, 255, 255)
@@ -153,7 +154,10 @@ def _fade(colour: tuple[int, int, int], near: float, light: float) -> tuple[int,
 
 def png(painter: Painter, samples: np.ndarray, provenance: str) -> bytes:
     """The final samples (S, ...) side by side; settings and versions in the text chunk "Twofold"."""
-    picture = _row([painter.paint(sample, SIDE_STILL) for sample in samples])
+    return _saved(_row([painter.paint(sample, SIDE_STILL) for sample in samples]), provenance)
+
+
+def _saved(picture: Image.Image, provenance: str) -> bytes:
     info = PngInfo()
     info.add_text("Software", "Twofold")
     info.add_itxt("Twofold", provenance)
@@ -210,6 +214,21 @@ def mp4(painter: Painter, frames: Sequence[Pair], provenance: str) -> bytes:
             container.mux(stream.encode(av.VideoFrame.from_image(picture)))
         container.mux(stream.encode())
     return out.getvalue()
+
+
+def strip(painter: Painter, frames: Sequence[Pair], provenance: str) -> bytes:
+    """Key frames of the first sample from noise to data as one PNG, noisy above, denoised below: evenly
+    spread over the frames, the last one always among them."""
+    count = min(STRIP_FRAMES, len(frames))
+    chosen = [frames[round(k * (len(frames) - 1) / max(1, count - 1))] for k in range(count)]
+    picture = Image.new("RGB", (count * SIDE, 2 * SIDE + CAPTION), PAPER)
+    draw = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(14)
+    for k, frame in enumerate(chosen):
+        picture.paste(painter.paint(frame.x[0], SIDE), (k * SIDE, 0))
+        picture.paste(painter.paint(frame.denoised[0], SIDE), (k * SIDE, SIDE))
+        draw.text((k * SIDE + 6, 2 * SIDE + 3), frame.label, INK, font=font)
+    return _saved(picture, provenance)
 
 
 def _row(pictures: Sequence[Image.Image]) -> Image.Image:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from app import exports
-from app.api import prepare
 from app.pipelines import PIPELINES, Pipelines, Unavailable
+from app.preparing import prepare
 from app.schemas import RunIn, SettingsIn
 from app.services import Services
 from app.settings import Settings
@@ -33,8 +33,8 @@ async def record(services: Services, id: str, example: int, seed: int) -> dict[s
     asked = RunIn(
         pipeline=id, input=dict(pipeline.examples[example]["input"]), settings=SettingsIn(seed=seed)
     )
-    plan, settings, start = prepare(pipeline, asked, services.settings.max_cost)
-    run = services.runs.create(pipeline, plan, asked.input, settings, start)
+    prepared = prepare(pipeline, asked, services.settings.max_cost)
+    run = services.runs.create(pipeline, prepared, asked.input)
     async for _ in services.runs.watch(run):
         pass
     if run.state != "done":
@@ -57,6 +57,9 @@ async def _record_all(out: Path, ids: Sequence[str], example: int, seed: int) ->
                 continue
             path = out / f"{id}.json"
             path.write_text(json.dumps(trace, separators=(",", ":")) + "\n")
+            # For whoever has switched JavaScript off.
+            strip = exports.FORMATS["strip.png"].write(exports.Recording(trace))
+            path.with_suffix(".png").write_bytes(strip)
             print(f"{path}: {path.stat().st_size / 1000:.0f} kB, {len(trace['events'])} events")
     finally:
         services.engine.stop()

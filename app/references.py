@@ -1,4 +1,5 @@
-"""Pictures that an input only names become arrays, before any pipeline sees them.
+"""What a request only names is looked up before any pipeline sees it: pictures become arrays, and a run
+to go on from becomes what that run was asked with.
 
 A visitor refers to an upload as ``{"picture": id}`` and to a picture of an earlier run as
 ``{"run": id, "sample": k}``. A pipeline knows neither store; it gets ``{"image": array}``, and so does
@@ -16,7 +17,7 @@ from PIL import Image
 
 from app import wire
 from app.runs import Run
-from app.schemas import BadRequest
+from app.schemas import MAX_BRANCHES, BadRequest, BranchIn, OfIn, below, settings_json
 from app.uploads import SIDE, PictureStore
 
 # Where an input of a picture pipeline may hold a picture.
@@ -24,6 +25,52 @@ PLACES = (("variation_of",), ("interpolate", "from"), ("interpolate", "to"), ("d
 RUN_ACCEPTED = '{"run": id of a finished run of pictures, "sample": whole number from 0}'
 
 FindRun = Callable[[str], Awaitable[Run]]
+
+
+async def with_branch(
+    asked: BranchIn | None, pipeline: str, pictures: PictureStore, find_run: FindRun
+) -> BranchIn | None:
+    """The branch in its ``of`` form, with every reference resolved, so that it needs no run and no
+    upload of this server any more. Raises BadRequest."""
+    if asked is None:
+        return None
+    if asked.of is None:
+        assert asked.run is not None
+        of = await _asked_with(asked.run, pipeline, find_run)
+    else:
+        with below("branch.of."):
+            of = asked.of.model_copy(
+                update={
+                    "input": await with_pictures(asked.of.input, pictures, find_run),
+                    "branch": await with_branch(asked.of.branch, pipeline, pictures, find_run),
+                }
+            )
+    if _depth(of) > MAX_BRANCHES:
+        raise BadRequest.one(
+            "branch",
+            "is too far from the run that began from noise",
+            f"up to {MAX_BRANCHES} in a row",
+        )
+    return asked.model_copy(update={"run": None, "of": of})
+
+
+async def _asked_with(id: str, pipeline: str, find_run: FindRun) -> OfIn:
+    """What a run that is still known was asked with."""
+    accepted = f"the id of a run of {pipeline} that was started lately, or its of form"
+    try:
+        run = await find_run(id)
+    except BadRequest as error:
+        said = "is not known, or no longer: runs are kept for a while"
+        raise BadRequest.one("branch.run", said, accepted, status=404) from error
+    if run.pipeline.id != pipeline:
+        raise BadRequest.one("branch.run", f"is a run of {run.pipeline.id}", accepted)
+    settings = settings_json(run.pipeline, run.settings)
+    return OfIn.model_validate({"input": run.input, "settings": settings, "branch": run.branch})
+
+
+def _depth(of: OfIn) -> int:
+    """Branches from a run on this one back to the run that began from noise."""
+    return 1 if of.branch is None or of.branch.of is None else 1 + _depth(of.branch.of)
 
 
 async def with_pictures(

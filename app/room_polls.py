@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 # Ready questions: how many options each has and which one is right. Their words, and why it is right,
-# are in the page's catalogue (static/js/text/en_room.js, "poll.<id>.*").
+# are in the page's catalogue (static/text/en/room.json, "poll.<id>.*").
 READY: dict[str, tuple[int, int]] = {
     "molecule_first": (2, 0),
     "picture_first": (2, 0),

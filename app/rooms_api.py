@@ -252,9 +252,14 @@ async def close_room(room: Presented, services: Has) -> None:
 )
 async def qr(room: Found, request: Request, services: Has) -> Response:
     """The room's address as a QR code."""
+    return drawn_qr(follow_url(request, services, room.head.code))
+
+
+def drawn_qr(address: str) -> Response:
+    """An address as a QR code. Raises BadRequest when it is too long for one."""
     drawn = io.BytesIO()
     try:
-        code = segno.make_qr(follow_url(request, services, room.head.code), error="m")
+        code = segno.make_qr(address, error="m")
     except segno.DataOverflowError as error:
         raise BadRequest.one("Host", "is too long for a QR code", "a short host name") from error
     # Dark on light with its quiet zone in every theme: many readers know nothing else.
@@ -279,14 +284,20 @@ def heard(room: Room, services: Services) -> Heard:
 
 
 def follow_url(request: Request, services: Services, code: str) -> str:
-    """What followers open. A presenter who came by ``localhost`` is told the address of this computer
-    in its network, if the server listens there: "localhost" on a phone is the phone."""
+    """What followers open."""
+    return f"{phone_base(request, services)}/room/{code}"
+
+
+def phone_base(request: Request, services: Services) -> str:
+    """The page's address for other people's devices, without a slash at its end. Whoever came by
+    ``localhost`` is told the address of this computer in its network, if the server listens there:
+    "localhost" on a phone is the phone."""
     settings = services.settings
     base = urlsplit(settings.public_url or public_base(request))
     if _loopback(base.hostname) and not _loopback(settings.host):
         if lan := _own_address():
             base = base._replace(netloc=f"{lan}:{base.port}" if base.port else lan)
-    return urlunsplit((base.scheme, base.netloc, f"{base.path.rstrip('/')}/room/{code}", "", ""))
+    return urlunsplit((base.scheme, base.netloc, base.path.rstrip("/"), "", ""))
 
 
 def _loopback(host: str | None) -> bool:

@@ -27,9 +27,11 @@ from app.computing import Computing
 from app.jobs import Job
 from app.logs import fields
 from app.metrics import Metrics
+from app.preparing import Prepared, begin
 from app.settings import Settings
+from models.branching import Remembering
 from models.diffusion.sampler import Request
-from models.pipeline import InputError, Pipeline, SampleSettings, View
+from models.pipeline import InputError, Pipeline, View
 
 log = logging.getLogger(__name__)
 
@@ -46,17 +48,17 @@ class Run:
     def __init__(
         self,
         pipeline: Pipeline,
-        plan: Any,
+        prepared: Prepared,
         input: Mapping[str, Any],
-        settings: SampleSettings,
-        start: Mapping[str, Any],
         limits: Settings,
         notify: Callable[[Run], None],
     ) -> None:
+        plan, settings = prepared.plan, prepared.settings
         self.id = secrets.token_urlsafe(16)
         self.pipeline = pipeline
         self.input = dict(input)
         self.settings = settings
+        self.branch: dict[str, Any] | None = prepared.start.get("branch")
         self.state: State = "queued"
         self.closed = False
         self.log: list[bytes] = []
@@ -69,7 +71,9 @@ class Run:
         self.place: Place | None = None
         self.viewers = 0
         self.timer: asyncio.TimerHandle | None = None
-        self.job = Job(pipeline.run(plan, settings), self, rows=settings.samples)
+        self.job = Job(
+            begin(pipeline, plan, settings, prepared.branch), self, rows=settings.samples
+        )
         self._view: View | None = pipeline.view(plan, settings)
         self._max_frames = limits.max_frames
         self._max_bytes = limits.max_run_bytes
@@ -80,7 +84,7 @@ class Run:
         self._queued_s: float | None = None
         self._first_frame_s: float | None = None
         self._total_s: float | None = None
-        self._append("start", wire.encode(start))
+        self._append("start", wire.encode(prepared.start))
 
     @property
     def timings(self) -> dict[str, float | None]:
@@ -115,6 +119,8 @@ class Run:
         if isinstance(answer, Tensor) and not torch.isfinite(answer.sum()):
             raise wire.NotFinite(f"the {request.net.name} network's answer is not finite")
         if not request.frame:
+            if request.past and isinstance(self._view, Remembering):
+                self._view.past(request, answer)
             return
         assert self._view is not None
         frame = self._view.frame(request, answer)  # sees every frame, also those not streamed
@@ -252,15 +258,13 @@ class Runs:
     def create(
         self,
         pipeline: Pipeline,
-        plan: Any,
+        prepared: Prepared,
         input: Mapping[str, Any],
-        settings: SampleSettings,
-        start: Mapping[str, Any],
         place: Place | None = None,
     ) -> Run:
         """Admits a run. Raises engine.Full; ``place`` is given back then and when the run has ended."""
         self._loop = asyncio.get_running_loop()
-        run = Run(pipeline, plan, input, settings, start, self._settings, self._notify)
+        run = Run(pipeline, prepared, input, self._settings, self._notify)
         if place is not None:
             run.place, run.cost = place, place.cost
         self._engine.submit(run.job)
@@ -272,8 +276,8 @@ class Runs:
             extra=fields(
                 run=run.id,
                 pipeline=pipeline.id,
-                samples=settings.samples,
-                steps=settings.steps,
+                samples=run.settings.samples,
+                steps=run.settings.steps,
                 cost=round(run.cost, 1),
                 input=run.input if self._settings.log_inputs else None,
             ),

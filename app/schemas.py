@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -26,6 +27,7 @@ from models.pipeline import (
 
 SEED_MAX = 2**32 - 1
 MAX_DEPTH = 32  # brackets inside of each other in an input
+MAX_BRANCHES = 4  # from a run back to the one that began from noise
 
 DESCRIPTIONS = {
     "seed": "start of the random numbers; the same seed draws the same picture",
@@ -82,6 +84,16 @@ class BadRequest(Exception):
         return cls.one(error.field, error.message, error.accepted)
 
 
+@contextmanager
+def below(prefix: str) -> Iterator[None]:
+    """Refusals name their fields below ``prefix``."""
+    try:
+        yield
+    except BadRequest as error:
+        found = [p.model_copy(update={"field": prefix + p.field}) for p in error.problems]
+        raise BadRequest(found, error.status) from error
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -113,12 +125,33 @@ class SettingsIn(Strict):
     top_k: int | None = None
 
 
+class OfIn(Strict):
+    """A run that need not live: what it was asked with, the seed among the settings."""
+
+    input: dict[str, Any]
+    settings: SettingsIn | None = None
+    branch: BranchIn | None = None
+
+
+class BranchIn(Strict):
+    """Where to go on from: a frame (stage, step) of the run with an id, or of the run that ``of``
+    describes. ``sigma``: the noise there as the server told it; it is only compared."""
+
+    run: str | None = Field(default=None, max_length=64)
+    of: OfIn | None = None
+    stage: str = Field(max_length=64)
+    step: int = Field(ge=0, lt=MAX_STEPS)
+    sigma: float | None = None
+
+
 class RunIn(Strict):
-    """What ``POST /api/runs`` takes."""
+    """What ``POST /api/runs`` takes. With a branch, seed and samples are those of the run that it goes
+    on from unless they are given."""
 
     pipeline: str = Field(max_length=64, examples=["dalle2"])
     input: dict[str, Any] = Field(examples=[{"prompt": "a green elephant on a pink background"}])
     settings: SettingsIn | None = None
+    branch: BranchIn | None = None
 
 
 def run_schema(model: type[Strict] = RunIn) -> dict[str, Any]:
@@ -126,14 +159,17 @@ def run_schema(model: type[Strict] = RunIn) -> dict[str, Any]:
     schema = model.model_json_schema()
     parts = schema.pop("$defs", {})
 
-    def inline(node: Any) -> Any:
+    def inline(node: Any, within: tuple[str, ...] = ()) -> Any:
         if isinstance(node, list):
-            return [inline(item) for item in node]
+            return [inline(item, within) for item in node]
         if not isinstance(node, dict):
             return node
         if "$ref" in node:
-            return inline(parts[node["$ref"].rpartition("/")[2]])
-        return {key: inline(value) for key, value in node.items()}
+            name = node["$ref"].rpartition("/")[2]
+            if within.count(name) == MAX_BRANCHES:
+                return {"type": "null"}  # runs go on from runs, but not for ever
+            return inline(parts[name], (*within, name))
+        return {key: inline(value, within) for key, value in node.items()}
 
     inlined: dict[str, Any] = inline(schema)
     return inlined
@@ -148,6 +184,16 @@ class RunOut(BaseModel):
     notes: list[str]
 
 
+class PlanOut(BaseModel):
+    """What a run would do: every setting resolved, the noise levels of its stages in their units and
+    relative to sigma_data, what its networks saw in training, notes, and the work it takes."""
+
+    settings: dict[str, Any]
+    stages: list[dict[str, Any]]
+    notes: list[str]
+    cost: float
+
+
 class QueueState(BaseModel):
     """Place from 1 in the queue of runs for which there is no room yet, and the expected wait."""
 
@@ -157,7 +203,8 @@ class QueueState(BaseModel):
 
 class RunState(BaseModel):
     """Where a run stands. Timings are seconds; null until they are known. ``cost`` is in units of
-    work; ``queue`` is null unless the run waits for room."""
+    work; ``queue`` is null unless the run waits for room, ``branch`` unless it goes on from another run:
+    then as ``POST /api/runs`` takes it."""
 
     id: str
     pipeline: str
@@ -167,6 +214,7 @@ class RunState(BaseModel):
     events: int
     cost: float
     queue: QueueState | None
+    branch: dict[str, Any] | None
 
 
 def parse_run(body: bytes) -> RunIn:
@@ -180,15 +228,41 @@ def parse_run(body: bytes) -> RunIn:
         asked = RunIn.model_validate(data)
     except ValidationError as error:
         raise BadRequest(_problems(error)) from error
-    if _too_deep(asked.input):
-        raise BadRequest.one("input", "has too many brackets inside of each other", "plain JSON")
+    node: RunIn | OfIn | None = asked
+    for depth in range(MAX_BRANCHES + 1):
+        if node is None:
+            break
+        _plain(node.input, "branch.of." * depth + "input")
+        if node.branch is not None:
+            _check_branch(node.branch, "branch.of." * depth + "branch", depth)
+        node = None if node.branch is None else node.branch.of
+    return asked
+
+
+def _plain(input: dict[str, Any], field: str) -> None:
+    """Raises BadRequest for an input that JSON cannot hold, or that nobody could mean."""
+    if _too_deep(input):
+        raise BadRequest.one(field, "has too many brackets inside of each other", "plain JSON")
     try:
-        json.dumps(asked.input, ensure_ascii=False, allow_nan=False).encode()
+        json.dumps(input, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:  # UnicodeEncodeError is a ValueError
         raise BadRequest.one(
-            "input", "holds NaN, Infinity, half a character or too many brackets", "plain JSON"
+            field, "holds NaN, Infinity, half a character or too many brackets", "plain JSON"
         ) from error
-    return asked
+
+
+def _check_branch(branch: BranchIn, field: str, depth: int) -> None:
+    """Raises BadRequest for one that names no run or two, or is too far from the first run."""
+    if depth == MAX_BRANCHES:
+        raise BadRequest.one(
+            field, "is too far from the run that began from noise", f"up to {MAX_BRANCHES} in a row"
+        )
+    if (branch.run is None) == (branch.of is None):
+        raise BadRequest.one(
+            field,
+            "names no run to go on from" if branch.of is None else "names two runs to go on from",
+            'either "run": id, or "of": {"input", "settings"}',
+        )
 
 
 def _too_deep(value: Any) -> bool:
@@ -215,12 +289,15 @@ def _problems(error: ValidationError) -> list[Problem]:
 
 
 def _accepted(path: str, kind: str, context: Mapping[str, Any]) -> str:
+    while path.startswith("branch.of."):
+        path = path.removeprefix("branch.of.")
     if kind == "extra_forbidden":
         parent, _, _ = path.rpartition(".")
         models: dict[str, type[Strict]] = {
             "": RunIn,
             "settings": SettingsIn,
             "settings.schedule": ScheduleIn,
+            "branch": BranchIn,
         }
         model = models.get(parent)
         return f"one of {', '.join(model.model_fields)}" if model else "nothing of that name"
@@ -237,6 +314,11 @@ def _accepted(path: str, kind: str, context: Mapping[str, Any]) -> str:
         "settings.top_k": "a whole number",
         "settings.schedule": "a JSON object with kind, sigma_max, sigma_min, rho or sigmas",
         "settings.schedule.sigmas": f"a list of 1 to {MAX_STEPS + 1} falling numbers",
+        "branch": "a JSON object with run or of, stage and step",
+        "branch.run": "the id of a run that was started lately",
+        "branch.of": "a JSON object with input and settings",
+        "branch.stage": "a stage of the pipeline's branches, see /api/pipelines",
+        "branch.step": f"a whole number from 0 to {MAX_STEPS - 1}",
         "body": "a JSON object with pipeline, input and settings",
     }.get(path, "a finite number")
 
@@ -405,6 +487,8 @@ def describe(pipeline: Pipeline) -> dict[str, Any]:
             for name, preset in getattr(pipeline, "presets", {}).items()
         },
         "examples": [dict(example) for example in pipeline.examples],
+        "trained": list(getattr(pipeline, "trained", ())),
+        "branches": list(getattr(pipeline, "branches", ())),
         "checkpoints": dict(pipeline.checkpoints),
         "backend": getattr(pipeline, "backend", "torch"),
     }

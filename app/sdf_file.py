@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.molecule_files import FileAtom, FileMolecule
+from app.molecule_files import FileAtom, FileMolecule, slices
 
 V2000_MAX = 999  # what the counts line of a V2000 block can hold
 LINE = 200  # characters; readers join longer data again
@@ -36,7 +36,7 @@ def sdf(
             bonds = _bonds(molecule, chosen)
             block = _v3000 if max(len(atoms), len(bonds)) > V2000_MAX else _v2000
             head = [f"{title} sample {k + 1}", "  Twofold           3D", "computed, not measured"]
-            items = {"twofold": _wrapped(provenance), "sample": [str(k + 1)]}
+            items = {"twofold": slices(provenance, LINE), "sample": [str(k + 1)]}
             if plddt is not None:
                 values = plddt[k][chosen]
                 listed = " ".join(f"{value:.1f}" for value in values)
@@ -67,10 +67,6 @@ def _parts(molecule: FileMolecule) -> list[tuple[str, list[int]]]:
 def _bonds(molecule: FileMolecule, chosen: Sequence[int]) -> list[Bond]:
     place = {atom: k for k, atom in enumerate(chosen)}
     return [(place[i], place[j], o) for i, j, o in molecule.bonds if i in place and j in place]
-
-
-def _wrapped(text: str) -> list[str]:
-    return [text[i : i + LINE] for i in range(0, len(text), LINE)]
 
 
 def _words(text: str) -> list[str]:

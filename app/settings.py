@@ -160,6 +160,12 @@ class Settings(BaseSettings):
         pattern=r"^(https?://[^/?#\s]+(/[^?#\s]*)?)?$",
         description="address of the page for phones, if it is not the presenter's",
     )
+    embed_ancestors: str = Field(
+        default="*",
+        pattern=r"^(\*|'none'|('self'|https?://[\w.*:\-]+)( ('self'|https?://[\w.*:\-]+))*)$",
+        description="pages that may show `/embed` in a frame: `*`, `'none'`, or `'self'` and origins,"
+        " with spaces",
+    )
     max_rooms: int = Field(default=50, ge=0, description="rooms open at once")
     max_room_bytes: int = Field(
         default=256 * 2**20, ge=1, description="bytes of events in all rooms; no further run beyond"

@@ -19,7 +19,7 @@ TEXT = (".js", ".mjs", ".css", ".json", ".svg", ".html", ".txt", ".webmanifest")
 
 def gzipped(response: Response, request: HTTPConnection) -> Response:
     """A rendered page for whoever accepts it smaller: the stage is 32 kB as it is and 6 kB so."""
-    response.headers["vary"] = "Accept-Encoding"
+    response.headers["vary"] = "Accept-Encoding, Accept-Language"
     if "gzip" in request.headers.get("accept-encoding", ""):
         response.body = gzip.compress(bytes(response.body), compresslevel=6, mtime=0)
         response.headers["content-encoding"] = "gzip"

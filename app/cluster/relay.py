@@ -1,6 +1,7 @@
 """The front's side of a cluster: every run is one stream from a replica, relayed into the run's own log.
 
-A run is determined by its input and its resolved settings, the seed among them. When a replica dies, the
+A run is determined by its input and its resolved settings, the seed among them, and by the same of the
+run that it goes on from, if it does. When a replica dies, the
 run is asked for again from another one; the frames that the viewers have are skipped, the rest continues
 under the next ids. So a viewer sees a pause, no gap and no repetition.
 """
@@ -115,7 +116,7 @@ class Cluster:
     async def _stream(self, job: Job, run: Run) -> None:
         skipped = 0
         known = len(run.log) - 1  # all but "start"
-        stream = self._handle.compute.remote(run.pipeline.id, run.input, run.settings)
+        stream = self._handle.compute.remote(run.pipeline.id, run.input, run.settings, run.branch)
         try:
             async for event, data in stream:
                 if event == "queued":

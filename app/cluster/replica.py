@@ -15,9 +15,12 @@ from typing import Any
 
 from app import wire
 from app.pipelines import Pipelines
+from app.preparing import Prepared, read_branch
+from app.schemas import BranchIn
 from app.services import Services
 from app.settings import Settings
-from models.pipeline import SampleSettings
+from models.branching import Branch
+from models.pipeline import Pipeline, SampleSettings
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +43,20 @@ class Replica:
             raise RuntimeError(f"no pipeline can be used here: {status}")
 
     async def compute(
-        self, pipeline: str, input: Mapping[str, Any], settings: SampleSettings
+        self,
+        pipeline: str,
+        input: Mapping[str, Any],
+        settings: SampleSettings,
+        branch: Mapping[str, Any] | None = None,
     ) -> AsyncIterator[tuple[str, bytes]]:
-        """A run's events as (event, data), ``start`` left out, ``queued`` while it waits. Who stops
-        reading cancels the run."""
+        """A run's events as (event, data), ``start`` left out, ``queued`` while it waits; ``branch`` as
+        the start event tells it. Who stops reading cancels the run."""
         services = self._services
         try:
             chosen = services.pipelines.get(pipeline)
             plan = await asyncio.to_thread(chosen.parse, input)
-            run = services.runs.create(chosen, plan, input, settings, {})
+            before = await asyncio.to_thread(self._before, chosen, branch)
+            run = services.runs.create(chosen, Prepared(plan, settings, {}, before), input)
         except Exception as error:
             # The front has found nothing wrong with it, so it is this replica that cannot do it.
             log.exception("a replica refused a run of %s", pipeline)
@@ -61,6 +69,12 @@ class Replica:
                     yield wire.split(block)
         finally:
             services.runs.cancel(run, "the front has left")
+
+    def _before(self, pipeline: Pipeline, branch: Mapping[str, Any] | None) -> Branch | None:
+        if branch is None:
+            return None
+        asked = BranchIn.model_validate(branch)
+        return read_branch(pipeline, asked, self._services.settings.max_cost)[0]
 
     async def process(self) -> int:
         """The process id, for whoever wants to see it die."""

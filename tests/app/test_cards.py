@@ -14,6 +14,7 @@ from live import live
 
 from app.card_tables import sections
 from app.cards import CARDS, POINTS, card
+from app.languages import text
 from models.checkpoint import CHECKPOINTS
 from models.compact import SCALE, save_compact
 
@@ -120,7 +121,7 @@ def client() -> Iterator[httpx.Client]:
 @pytest.mark.parametrize("id", CARDS)
 def test_every_card_is_served(client: httpx.Client, id: str) -> None:
     page = client.get(f"/models/{id}")
-    assert page.status_code == 200 and CARDS[id].title in page.text
+    assert page.status_code == 200 and text("en", f"card.{id}.title") in page.text
     assert f'href="/models/{id}"' in client.get("/models").text
     data = client.get(f"/models/{id}/card.json").json()
     assert data["id"] == id
@@ -146,6 +147,6 @@ def test_text_in_metrics_is_never_markup(
     client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "dye-metrics.json").write_text(json.dumps(METRICS))
-    monkeypatch.setattr("app.pages.card", lambda id, sheets: card(id, sheets, tmp_path))
+    monkeypatch.setattr("app.pages.card", lambda id, sheets, words: card(id, sheets, tmp_path, words=words))
     page = client.get("/models/dye").text
     assert "a &lt;b&gt;cat" in page and "<b>cat" not in page

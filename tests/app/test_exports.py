@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,7 @@ from PIL import Image
 from rdkit import Chem
 from toy import ETHANOL, Toy
 
-from app.molecule_files import FileMolecule
+from app.molecule_files import FileMolecule, slices
 from app.sdf_file import sdf
 from app.wire import decode_array
 
@@ -180,3 +181,48 @@ def test_what_makes_no_sense_is_refused(runs: dict[str, str]) -> None:
         assert problem["field"] == "format"
         assert problem["accepted"].startswith("one of json, csv, png, gif, mp4")
         assert ("cif" in problem["accepted"]) == (kind == "molecule")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_key_frames_go_from_noise_to_the_end(runs: dict[str, str], kind: str) -> None:
+    answer = export(runs[kind], "strip.png")
+    assert answer.headers["content-type"] == "image/png"
+    picture = Image.open(io.BytesIO(answer.content))
+    picture.load()
+    assert picture.size == (4 * 256, 2 * 256 + 24)  # four frames, noisy above denoised
+    assert json.loads(picture.text["Twofold"])["settings"]["seed"] == 3  # type: ignore[attr-defined]
+    cells = np.asarray(picture.convert("RGB"))[:512].reshape(2, 256, 4, 256, 3)
+    assert (cells[0, :, 0] != cells[0, :, 3]).any() and (cells[1, :, 0] != cells[1, :, 3]).any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_archive_holds_every_sample_and_the_texts(runs: dict[str, str], kind: str) -> None:
+    with zipfile.ZipFile(io.BytesIO(export(runs[kind], "zip").content)) as archive:
+        assert archive.testzip() is None
+        texts = {"run.json", "run.csv"} | (
+            {"run.cif", "run.sdf", "run.pdb"} if kind == "molecule" else set()
+        )
+        assert set(archive.namelist()) == texts | {"sample-1.png", "sample-2.png"}
+        whole = np.asarray(Image.open(io.BytesIO(export(runs[kind], "png").content)))
+        for k in (0, 1):
+            one = Image.open(io.BytesIO(archive.read(f"sample-{k + 1}.png")))
+            assert (np.asarray(one) == whole[:, 512 * k : 512 * (k + 1)]).all()
+            assert json.loads(one.text["Twofold"])["pipeline"] == kind  # type: ignore[attr-defined]
+        assert json.loads(archive.read("run.json"))["settings"]["samples"] == 2
+
+
+@pytest.mark.parametrize("text", ["", "word", "ab c  de " * 60, "x" * 500, " lead and trail "])
+def test_a_text_cut_into_lines_is_whole_again_even_without_its_outer_blanks(text: str) -> None:
+    for width in (68, 200):
+        lines = slices(text, width)
+        assert "".join(lines) == text and all(len(line) <= width for line in lines)
+        inner = [lines[0].rstrip() if len(lines) > 1 else lines[0]]
+        inner += [line.strip() for line in lines[1:-1]] + [line.lstrip() for line in lines[1:][-1:]]
+        assert "".join(inner) == text
+
+
+def test_pdb_carries_the_settings_in_its_remarks(runs: dict[str, str]) -> None:
+    lines = export(runs["molecule"], "pdb").text.splitlines()
+    said = "".join(line[11:] for line in lines if line.startswith("REMARK 998 "))
+    assert json.loads(said)["settings"]["seed"] == 3
+    assert all(len(line) <= 80 for line in lines)

@@ -82,13 +82,15 @@ def test_a_failed_run_s_log_holds_its_id_and_not_its_input(
     from app.admission import Admission
     from app.engine import Engine
     from app.metrics import Metrics
+    from app.preparing import Prepared
     from app.runs import Run
     from app.settings import Settings
 
     toy = Toy()
     chosen = Settings(threads=1)
     assert Admission(chosen, Engine(), Metrics()).draining is False
-    run = Run(toy, "well", {"prompt": SECRET}, settings(), {}, chosen, lambda run: None)
+    prepared = Prepared("well", settings(), {})
+    run = Run(toy, prepared, {"prompt": SECRET}, chosen, lambda run: None)
     with caplog.at_level(logging.INFO):
         run.failed(RuntimeError(SECRET))
     (record,) = caplog.records

@@ -3,6 +3,7 @@ the environment. Its toy model takes 20 ms per forward, so that a run lasts long
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from pathlib import Path
@@ -29,7 +30,10 @@ class Slow(Toy):
 
 
 def build(settings: object) -> object:
-    toys = (Slow("particles", "toy"), Slow("image", "image"), Slow("molecule", "molecule"))
+    names = os.environ.get("SHAKY", "toy,image,molecule").split(",")
+    toys = [
+        Slow(kind, id) for kind, id in zip(("particles", "image", "molecule"), names, strict=True)
+    ]
     return create_app(settings, Pipelines({toy.id: toy for toy in toys}))  # type: ignore[arg-type]
 
 

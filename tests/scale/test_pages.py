@@ -32,6 +32,8 @@ def test_the_pages_show_the_result_files() -> None:
     result = json.loads(report.RESULTS.read_text())
     rooms = json.loads(report.ROOMS.read_text()) if report.ROOMS.exists() else None
     assert report.table(result) in report.PAGE.read_text()
+    if report.VISIT.exists():
+        assert report.visit_table(json.loads(report.VISIT.read_text())) in report.PAGE.read_text()
     page = report.SCALING.read_text()
     assert report.costs(result, rooms) in page
     assert report.needs(result, rooms) in page
