@@ -21,7 +21,8 @@ const byId = (id) => document.getElementById(id);
 export class Ask {
   /**
    * @param {{run: (pipelines: string[]) => void, stop: () => void, moded: (mode: string) => void,
-   *   twinned: (on: boolean) => void, say: (text: string) => void}} on
+   *   twinned: (on: boolean) => void, say: (text: string) => void,
+   *   dropped: (files: File[], asPicture: ((file: File) => void) | null) => void}} on
    */
   constructor(on) {
     this.on = on;
@@ -30,6 +31,8 @@ export class Ask {
     this.seed = byId("seed");
     this.button = byId("run");
     this.running = false;
+    /** What a link asked for beyond what the server takes @type {{key: string, value: string, low: number, high: number}[]} */
+    this.outside = [];
     /** @type {Record<string, Record<string, HTMLInputElement>>} sliders by pipeline and setting */
     this.said = {};
     this.sliders = { dalle2: {}, alphafold3: {}, dalle1: {} };
@@ -41,6 +44,7 @@ export class Ask {
       moded: () => this.#moded(),
       run: () => this.on.run(["dalle2"]),
       say: (text) => this.on.say(text),
+      dropped: (files, asPicture) => this.on.dropped(files, asPicture),
     });
     this.molecules = new MoleculeField({
       run: () => this.on.run(this.pipelines.filter((id) => FIELD[id] === "molecule")),
@@ -127,6 +131,10 @@ export class Ask {
       if (given.every((slider) => slider.value === slider.dataset.default)) return undefined;
       return [...new Set(given.map((slider) => slider.value))].join(",");
     };
+    const moved = (name) => {
+      const slider = value("dalle1", name);
+      return slider && slider.value !== slider.dataset.default ? slider.value : undefined;
+    };
     const { mode, from, to } = this.picture.asked;
     return {
       mode: mode === "caption" ? undefined : mode,
@@ -137,6 +145,8 @@ export class Ask {
       steps: changed("steps"),
       guidance: changed("guidance_scale"),
       samples: changed("samples"),
+      temperature: moved("temperature"),
+      topk: moved("top_k"),
       preset: this.published?.box.checked ? "published" : undefined,
     };
   }
@@ -152,15 +162,44 @@ export class Ask {
    * @returns {{input: object, settings: object} | null}
    */
   request(pipeline) {
-    const seed = Number(this.seed.value);
-    if (!/^\d+$/.test(this.seed.value.trim()) || seed > SEED_MAX) {
+    if (!this.#seeded) {
       this.complain("seed", t("error.empty_seed", { max: SEED_MAX }));
       return null;
     }
     this.complain("seed", "");
     this.complain(pipeline, "");
     if (pipeline === "dalle2") this.complain("dalle1", "");
-    const settings = { seed };
+    const asked = this.peek(pipeline);
+    if (asked) return asked;
+    const accepted = t("error.json_accepted", {
+      example: '{"sequences":[{"ligand":{"id":"L","ccdCodes":["ATP"]}}]}',
+    });
+    this.complain(pipeline, t("error.field", { message: t("error.json"), accepted }));
+    return null;
+  }
+
+  get #seeded() {
+    return /^\d+$/.test(this.seed.value.trim()) && Number(this.seed.value) <= SEED_MAX;
+  }
+
+  /** Settings of the box for the paper's own sampler. @returns {Record<string, any> | undefined} */
+  get preset() {
+    return this.published?.settings;
+  }
+
+  /** Settings whose sliders stand where they stood at first. @param {string} pipeline @returns {string[]} */
+  untouched(pipeline) {
+    const sliders = Object.entries(this.sliders[pipeline] ?? {});
+    return sliders.filter(([, { value, dataset }]) => value === dataset.default).map(([name]) => name);
+  }
+
+  /**
+   * What the form says, without a word about it; null where that cannot be run. @param {string} pipeline
+   * @returns {{input: object, settings: Record<string, any>} | null}
+   */
+  peek(pipeline) {
+    if (!this.#seeded) return null;
+    const settings = { seed: Number(this.seed.value) };
     for (const [name, slider] of Object.entries(this.sliders[pipeline] ?? {})) settings[name] = Number(slider.value);
     if (pipeline === "alphafold3" && this.published?.box.checked) Object.assign(settings, this.published.settings);
     if (pipeline === "dalle1") {
@@ -171,11 +210,7 @@ export class Ask {
     try {
       return { input: this.molecules.input, settings };
     } catch {
-      const accepted = t("error.json_accepted", {
-        example: '{"sequences":[{"ligand":{"id":"L","ccdCodes":["ATP"]}}]}',
-      });
-      this.complain(pipeline, t("error.field", { message: t("error.json"), accepted }));
-      return null;
+      return null; // it is read as JSON and is none
     }
   }
 
@@ -202,6 +237,9 @@ export class Ask {
     const steps = perPipeline(this.wanted?.steps, 2);
     const guidance = perPipeline(this.wanted?.guidance, 2);
     const samples = perPipeline(this.wanted?.samples, 2);
+    const [temperature] = perPipeline(this.wanted?.temperature, 1);
+    const [topK] = perPipeline(this.wanted?.topk, 1);
+    this.outside = [];
     const has = (wanted) => infos.some(({ id }) => id === wanted); // it may still be loading
     const groups = ["dalle2", "alphafold3", "dalle1"].flatMap((pipeline, i) => {
       const info = infos.find(({ id }) => id === pipeline);
@@ -212,7 +250,7 @@ export class Ask {
           this.on.run(["dalle2"]);
         });
       if (pipeline === "alphafold3") this.molecules.offer(info.examples, has("alphafold2"));
-      const wanted = { steps: steps[i], guidance_scale: guidance[i], samples: samples[i] };
+      const wanted = { steps: steps[i], guidance_scale: guidance[i], samples: samples[i], temperature, top_k: topK };
       return [this.#group(pipeline, info, wanted)];
     });
     this.picture.offer("compare", has("dalle1"));
@@ -232,12 +270,17 @@ export class Ask {
       const slider = document.createElement("input");
       const step = { guidance_scale: 0.5, temperature: 0.05 }[name] ?? 1;
       // A slider up to 400 steps would be all but useless below 50: offer four times the default.
-      const top = name === "steps" ? Math.min(maximum, 4 * value) : maximum;
+      const usual = name === "steps" ? Math.min(maximum, 4 * value) : maximum;
+      const asked = wanted[name];
+      if (asked !== undefined && !(asked >= minimum && asked <= maximum))
+        this.outside.push({ key: name, value: String(asked), low: minimum, high: maximum });
+      const top = Math.min(maximum, Math.max(usual, asked ?? 0)); // a link may ask for more
       Object.assign(slider, { type: "range", min: String(minimum), max: String(top), step: String(step) });
       slider.value = String(wanted[name] ?? this.sliders[pipeline][name]?.value ?? value);
       slider.dataset.default = String(value);
-      const output = element("output", "", slider.value);
-      slider.addEventListener("input", () => (output.textContent = slider.value));
+      const shown = () => slider.valueAsNumber.toLocaleString(document.documentElement.lang || "en");
+      const output = element("output", "", shown());
+      slider.addEventListener("input", () => (output.textContent = shown()));
       row.append(element("span", "", t(`settings.${name}`)), slider, output);
       this.sliders[pipeline][name] = slider;
       group.append(row);

@@ -2,8 +2,8 @@
 
 import { loadPlotly, react } from "./plotly.js";
 import { SCALE, levelOf, positionOf } from "./timeline.js";
-import { knows, t } from "./text.js";
-import { ratioWords, tickLabel } from "./words.js";
+import { percent, t } from "./text.js";
+import { bandName, ratioWords, tickLabel } from "./words.js";
 
 const LINES = [
   { dash: "solid", width: 3.2 },
@@ -15,9 +15,6 @@ export const HIGHEST = 1.25;
 const MARKS = ["circle", "diamond", "triangle-up"];
 /** Where each curve's name is written: on the curve, at this error. */
 const LABEL_AT = [0.8, 0.55, 0.3];
-
-/** @param {{name: string, label: string}} band */
-export const bandName = ({ name, label }) => (knows(`chart.label.${name}`) ? t(`chart.label.${name}`) : label);
 
 /**
  * @typedef {{name: string, accent: string, settling: any}} Row one run with its settling curves
@@ -76,7 +73,7 @@ export class Chart {
         const text = band.error.map((value, i) =>
           t("chart.hover", {
             band: label,
-            value: `${Math.round(value * 100)} %`,
+            value: percent(value),
             noise: ratioWords(settling.sigma_over_data[i]),
           }),
         );

@@ -9,10 +9,11 @@ export function chips(row, examples, chosen) {
     ...examples.map(({ label, input }) => {
       const chip = Object.assign(document.createElement("button"), { type: "button", textContent: label });
       chip.addEventListener("click", () => chosen(input));
+      chip.addEventListener("focus", () => chip.scrollIntoView({ block: "nearest", inline: "nearest" }));
       return chip;
     }),
   );
-  // For the mouse only: by keyboard the row scrolls with the focus, by touch it is swiped.
+  // For the mouse only: by keyboard the row follows the focus, by touch it is swiped.
   const more = Object.assign(document.createElement("span"), { className: "more-chips" });
   more.setAttribute("aria-hidden", "true");
   more.addEventListener("click", () => {

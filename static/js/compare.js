@@ -70,7 +70,7 @@ export const COMMON = {
   parameters: ({ card: data }) => (data?.parameters ? whole(data.parameters) : null),
 };
 
-export const whole = (value) => (value === null ? null : new Intl.NumberFormat("en").format(Math.round(value)));
+export const whole = (value) => (value === null ? null : Math.round(value).toLocaleString(document.documentElement.lang || "en"));
 
 function heading(scope, text) {
   return Object.assign(document.createElement("th"), { scope, textContent: text });

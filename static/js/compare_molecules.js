@@ -4,7 +4,7 @@ import { COMMON, whole } from "./compare.js";
 import { decode, sampleOf } from "./decode.js";
 import { Molecule } from "./molecule.js";
 import { spread, superpose } from "./superpose.js";
-import { number, t } from "./text.js";
+import { number, paragraph, t } from "./text.js";
 
 /** C-alpha coordinates of every sample. @param {import("./run.js").Run} run @returns {Float32Array[]} */
 function traces(run) {
@@ -68,6 +68,6 @@ export const TWINS = {
     const parts = two && three ? [t("twins.summary", { two: whole(two), three: whole(three) })] : [];
     const laid = together(panels);
     if (laid) parts.push(t("twins.apart", { value: number(laid.rmsd) }));
-    return parts.join(" ");
+    return paragraph(parts);
   },
 };

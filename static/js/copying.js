@@ -3,7 +3,7 @@
 import { decode, sampleOf } from "./decode.js";
 import { drawingUrl } from "./net.js";
 import { drawSmall } from "./pixels.js";
-import { number, t } from "./text.js";
+import { number, percent, t } from "./text.js";
 
 export class Copying {
   /** @param {HTMLElement} root the tab's panel */
@@ -31,14 +31,18 @@ export class Copying {
     const { clip, pixels } = found;
     this.place.replaceChildren(
       specimen(own, t("copying.own"), run.samples > 1 ? t("samples.one", { n: sample + 1 }) : ""),
-      specimen(drawing(clip), t("copying.nearest.clip"), t("copying.cosine", { ...clip, value: clip.cosine.toFixed(2) })),
-      specimen(drawing(pixels), t("copying.nearest.pixels"), t("copying.rms", { ...pixels, value: pixels.rms.toFixed(2) })),
+      specimen(drawing(clip), t("copying.nearest.clip"), t("copying.cosine", { ...clip, value: hundredths(clip.cosine) })),
+      specimen(drawing(pixels), t("copying.nearest.pixels"), t("copying.rms", { ...pixels, value: hundredths(pixels.rms) })),
     );
     this.place.dataset.copy = [clip.near && "clip", pixels.near && "pixels"].filter(Boolean).join(" ");
     const key = { "clip pixels": "both", clip: "clip", pixels: "pixels" }[this.place.dataset.copy] ?? "far";
     this.words.textContent = `${t(`copying.${key}`)} ${t("copying.rule")}`;
   }
 }
+
+const TWO = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+/** @param {number} value */
+const hundredths = (value) => value.toLocaleString(document.documentElement.lang || "en", TWO);
 
 function specimen(picture, title, words) {
   const figure = document.createElement("figure");
@@ -61,7 +65,7 @@ function judgement(done, sample) {
   for (const { label, probability } of list) {
     const row = body.insertRow();
     row.append(Object.assign(document.createElement("th"), { scope: "row", textContent: label }));
-    row.insertCell().textContent = `${Math.round(probability * 100)} %`;
+    row.insertCell().textContent = percent(probability);
     const bar = document.createElement("progress");
     Object.assign(bar, { max: 1, value: probability });
     bar.setAttribute("aria-hidden", "true");

@@ -1,6 +1,5 @@
 /** The dye drop's own controls: let it spread, gather it again, stir again, and which shape it was. */
 
-import { endOf } from "./particles_view.js";
 import { knows, t } from "./text.js";
 
 const byId = (id) => document.getElementById(id);
@@ -13,9 +12,10 @@ const SAMPLES = 2;
 export class Dye {
   /**
    * @param {{panel: import("./panel.js").Panel, stage: import("./stage.js").Stage,
-   *   go: (input: object, settings: object) => void}} parts
+   *   go: (input: object, settings: object) => void, branch: () => void}} parts
+   *   branch: the run goes on from the playhead with new dice
    */
-  constructor({ panel, stage, go }) {
+  constructor({ panel, stage, go, branch }) {
     this.panel = panel;
     this.stage = stage;
     this.go = go;
@@ -25,15 +25,17 @@ export class Dye {
     byId("dye-run").addEventListener("click", () => this.stir());
     byId("dye-forward").addEventListener("click", () => this.forward());
     byId("dye-reverse").addEventListener("click", () => this.reverse());
+    byId("dye-branch").addEventListener("click", branch);
   }
 
-  stir() {
-    this.go(this.input, { seed: Math.floor(Math.random() * 1e6), samples: SAMPLES });
+  /** @param {number} [seed] */
+  stir(seed = Math.floor(Math.random() * 1e6)) {
+    this.go(this.input, { seed, samples: SAMPLES });
   }
 
   /** From the data to the noise: the playhead goes left. */
   async forward() {
-    const { spread } = await import("./dye_forward.js");
+    const [{ spread }, { endOf }] = await Promise.all([import("./dye_forward.js"), import("./particles_view.js")]);
     const { run } = this.panel;
     if (run?.source !== "computed") this.gathered = run;
     if (!this.gathered?.done) return;
@@ -75,15 +77,29 @@ export class Dye {
       const text = knows(`dye.${label}`) ? t(`dye.${label}`) : label;
       const button = Object.assign(document.createElement("button"), { type: "button", textContent: text });
       button.addEventListener("click", () => {
-        this.input = input;
-        for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
+        this.#take(input);
         this.stir();
       });
+      button.dataset.shape = input.shape;
       button.setAttribute("aria-pressed", "false");
       return button;
     });
     byId("dye-shapes").replaceChildren(...buttons);
     byId("dye-run").disabled = buttons.length === 0;
+    byId("dye-branch").hidden = !info?.branches?.length;
+  }
+
+  /** What a link asks for: one of the shapes that are offered, else nothing. @param {string} shape @param {string} [seed] */
+  choose(shape, seed) {
+    if (!byId("dye-shapes").querySelector(`[data-shape="${CSS.escape(shape)}"]`)) return;
+    this.#take({ shape });
+    this.stir(seed === undefined ? undefined : Number(seed));
+  }
+
+  #take(input) {
+    this.input = input;
+    for (const button of byId("dye-shapes").children)
+      button.setAttribute("aria-pressed", String(button.dataset.shape === input.shape));
   }
 
   /** @param {string} text "" takes it back */

@@ -3,6 +3,14 @@
 import { elementColour } from "./molecule.js";
 import { after, rotated } from "./orientation.js";
 
+const STEP = Math.tan((6 * Math.PI) / 180); // of half the angle that a key turns it by
+const TURNS = {
+  ArrowLeft: [0, -STEP, 0, 1],
+  ArrowRight: [0, STEP, 0, 1],
+  ArrowUp: [-STEP, 0, 0, 1],
+  ArrowDown: [STEP, 0, 0, 1],
+};
+
 export class FlatScene {
   /** @param {HTMLElement[]} wells */
   constructor(wells) {
@@ -19,16 +27,23 @@ export class FlatScene {
         this.turn = after(this.turn, [event.movementY / 240, event.movementX / 240, 0, 1]);
         this.render();
       });
+      well.addEventListener("keydown", (event) => {
+        const turn = TURNS[event.key];
+        if (!turn || !event.shiftKey) return;
+        event.preventDefault();
+        this.turn = after(this.turn, turn);
+        this.render();
+      });
       new ResizeObserver(() => this.render()).observe(well);
       return canvas;
     });
   }
 
-  build(molecule, radius, turn) {
+  build(molecule, radius, turn, kept = false) {
     this.molecule = molecule;
     this.placed = [null, null];
     this.radius = radius;
-    this.turn = turn;
+    if (!kept) this.turn = turn;
   }
 
   get turned() {

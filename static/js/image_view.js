@@ -3,7 +3,7 @@
 import { decode, sampleOf } from "./decode.js";
 import { captionOf } from "./picture_input.js";
 import { Pixels, drawSmall } from "./pixels.js";
-import { t } from "./text.js";
+import { percent, t } from "./text.js";
 
 /** @typedef {import("./run.js").Run} Run @typedef {import("./run.js").Frame} Frame */
 
@@ -84,7 +84,7 @@ export class ImageView {
   /** @param {Run} run */
   start(run) {
     const weights = weightsOf(run);
-    const labels = Array.from({ length: run.samples }, (_, k) => (weights ? `${Math.round(weights[k] * 100)} %` : ""));
+    const labels = Array.from({ length: run.samples }, (_, k) => (weights ? percent(weights[k]) : ""));
     const prompt = captionOf(run.input);
     const alt = (key) => labels.map((_, k) => t(`${key}${labels.length > 1 ? ".of" : ""}`, { prompt, n: k + 1 }));
     this.mosaics[0].build(labels, alt("picture.alt.noisy"));

@@ -17,6 +17,7 @@ const ACTIONS = {
   "[": "sample_back",
   "]": "sample_on",
   g: "grid",
+  b: "branch",
   ",": "global",
   ".": "local",
   "<": "slower",

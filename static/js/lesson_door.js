@@ -1,6 +1,7 @@
 /** The way into the lessons: their modules, words and styles are fetched when one is opened. */
 
-import { addWords } from "./text.js";
+import { styled } from "./late.js";
+import { words } from "./text.js";
 
 export class LessonDoor {
   /** @param {Omit<import("./lesson.js").Page, "door">} page */
@@ -27,12 +28,9 @@ export class LessonDoor {
   }
 
   async #show(id, step) {
-    this.loading ??= Promise.all([import("./lesson.js"), import("./text/en_lessons.js"), styled()]);
-    const [{ Lessons }, { lessons: words }] = await this.loading;
-    if (!this.lessons) {
-      addWords(words);
-      this.lessons = new Lessons({ ...this.page, door: this });
-    }
+    this.loading ??= Promise.all([import("./lesson.js"), words("lessons", "room"), styled("lesson")]);
+    const [{ Lessons }] = await this.loading;
+    this.lessons ??= new Lessons({ ...this.page, door: this });
     this.lessons.show(id, step);
   }
 
@@ -73,15 +71,4 @@ export class LessonDoor {
   right(ready) {
     return this.lessons?.right(ready);
   }
-}
-
-/** The lessons' style sheet, unless the page came with it. */
-function styled() {
-  const href = "/static/css/lesson.css";
-  if (document.querySelector(`link[href="${href}"]`)) return undefined;
-  return new Promise((ready) => {
-    const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href });
-    link.onload = link.onerror = ready;
-    document.head.append(link);
-  });
 }

@@ -1,6 +1,6 @@
 /**
  * The lessons: which steps they have, what completes each, and how their question is answered by the runs
- * on the stage. The words are in text/en_lessons.js, under the same ids.
+ * on the stage. The words are in the catalogue (part "lessons"), under the same ids.
  *
  * @typedef {import("./lesson_watch.js").Facts} Facts
  * @typedef {{id: string, scene?: string, here?: string, asks?: boolean, reveals?: boolean,

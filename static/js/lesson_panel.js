@@ -3,7 +3,7 @@
 import { details, element, sourcesOf, tableOf } from "./lesson_elements.js";
 import { optionsOf } from "./lesson_list.js";
 import { keep, kept } from "./lesson_memory.js";
-import { t } from "./text.js";
+import { localLink, t } from "./text.js";
 
 /**
  * @typedef {{lesson: import("./lesson_list.js").Lesson, number: number, count: number, next: string | null,
@@ -196,8 +196,8 @@ export class LessonPanel {
       const notes = element("p", "lesson-note", { textContent: t(`${key}.note`), hidden: !this.notes });
       const toggle = this.#button("quiet lesson-notes", t("lesson.notes"), () => this.#notes(toggle, notes), "notes");
       toggle.setAttribute("aria-pressed", String(this.notes));
-      const print = element("a", "quiet", { href: `/lessons?print=${lesson.id}`, textContent: t("lesson.print") });
-      const all = element("a", "quiet", { href: "/lessons", textContent: t("lesson.all") });
+      const print = element("a", "quiet", { href: localLink(`/lessons?print=${lesson.id}`), textContent: t("lesson.print") });
+      const all = element("a", "quiet", { href: localLink("/lessons"), textContent: t("lesson.all") });
       more.push(notes, element("p", "lesson-tools", {}, [toggle, print, all]));
     }
     const last = index === lesson.steps.length - 1;
@@ -226,7 +226,7 @@ export class LessonPanel {
       parts.push(on);
     } else {
       if (next && role !== "follower")
-        parts.push(element("a", "strong", { href: `/?lesson=${next}&step=1`, textContent: t("lesson.next_lesson") }));
+        parts.push(element("a", "strong", { href: localLink(`/?lesson=${next}&step=1`), textContent: t("lesson.next_lesson") }));
     }
     return element("div", "lesson-nav", {}, parts);
   }

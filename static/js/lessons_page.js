@@ -3,11 +3,8 @@
 import { LESSONS, lessonOf, optionsOf } from "./lesson_list.js";
 import { kept } from "./lesson_memory.js";
 import { element, sourcesOf } from "./lesson_elements.js";
-import { lessons } from "./text/en_lessons.js";
-import { addWords, t, translate } from "./text.js";
+import { localLink, t } from "./text.js";
 
-addWords(lessons);
-translate();
 const wanted = lessonOf(new URLSearchParams(location.search).get("print") ?? "");
 if (wanted) showSheet(wanted);
 else for (const card of document.querySelectorAll("[data-lesson-id]")) complete(card, lessonOf(card.dataset.lessonId));
@@ -20,7 +17,7 @@ function complete(card, lesson) {
     textContent: done === count ? t("lessons.all_done") : t("lessons.progress", { done, count }),
   });
   progress.dataset.all = String(done === count);
-  const print = element("a", "", { href: `?print=${lesson.id}`, textContent: t("lessons.print") });
+  const print = element("a", "", { href: localLink(`?print=${lesson.id}`), textContent: t("lessons.print") });
   const doing = [element("span", "", { textContent: t("lessons.minutes", { minutes: lesson.minutes }) }), progress, print];
   card.append(element("p", "lesson-doing", {}, doing));
 }
@@ -56,6 +53,6 @@ function showSheet(lesson) {
     ...sections,
     element("section", "", {}, [text("h2", t("lesson.correct")), element("ul", "lesson-remarks", {}, remarks)]),
     element("section", "", {}, [text("h2", t("lesson.sources")), sourcesOf(lesson)]),
-    element("a", "no-print", { href: "/lessons", textContent: t("lesson.all") }),
+    element("a", "no-print", { href: localLink("/lessons"), textContent: t("lesson.all") }),
   );
 }

@@ -2,7 +2,7 @@
 
 import { knows, t } from "./text.js";
 
-/** @typedef {{label: string, input: any, line?: string, group?: string, training?: string}} Example */
+/** @typedef {{label: string, input: any, line?: string, group?: string, training?: string, also?: string}} Example */
 
 export class Library {
   /** @param {HTMLDialogElement} dialog @param {(example: Example) => void} chosen */
@@ -41,7 +41,7 @@ export class Library {
 
   /** @param {Example} example */
   #item(example) {
-    const { label, line = "", group = "", training, input } = example;
+    const { label, line = "", group = "", also = "", training, input } = example;
     const item = document.createElement("li");
     const button = Object.assign(document.createElement("button"), { type: "button" });
     button.append(span("name", label));
@@ -57,7 +57,7 @@ export class Library {
       this.chosen(example);
     });
     const known = knows(`training.short.${training}`) ? t(`training.short.${training}`) : "";
-    item.dataset.words = [label, line, group, known].join(" ").toLowerCase();
+    item.dataset.words = [label, line, group, also, known].join(" ").toLowerCase();
     item.append(button);
     return item;
   }

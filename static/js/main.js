@@ -1,57 +1,59 @@
 /** Puts the stage together: recorded runs first, live ones on request. */
 
 import { Ask } from "./ask.js";
-import { Chart } from "./chart.js";
-import { Dye } from "./dye.js";
+import { BranchDoor } from "./branch_door.js";
 import { ImageView } from "./image_view.js";
-import { KeyFrames } from "./keyframes.js";
+import { Late, LateView, inSight, styled } from "./late.js";
 import { LessonDoor } from "./lesson_door.js";
-import { readLink, writeLink } from "./link.js";
+import { PARTS, badOf, readLink, writeLink } from "./link.js";
 import { MoleculeSide } from "./molecule_side.js";
 import { Wishes } from "./molecule_tools.js";
 import { MoleculeView } from "./molecule_view.js";
 import { pipelines, recorded } from "./net.js";
 import { Panel } from "./panel.js";
-import { ParticlesView } from "./particles_view.js";
 import { PictureSide } from "./picture_side.js";
-import { followedCode, startRoom } from "./room.js";
+import { followedCode, roomDoor } from "./room_door.js";
 import { Run } from "./run.js";
 import { Runner } from "./runner.js";
-import { summaryOf, tablesOf } from "./settling_words.js";
 import { Stage } from "./stage.js";
 import { Tabs } from "./tabs.js";
 import { currentTheme, themeSwitch } from "./theme.js";
-import { t, translate } from "./text.js";
+import { said } from "./sentences.js";
+import { paragraph, t, words } from "./text.js";
+import { trouble, watchScripts } from "./trouble.js";
 
 const byId = (id) => document.getElementById(id);
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-/** A sentence above the stage, with a way out. @param {string} text "" takes it back @param {boolean} [reload] */
-function trouble(text, reload = false) {
-  const box = byId("trouble");
-  box.textContent = text;
-  box.hidden = text === "";
-  if (!reload) return;
-  const button = Object.assign(document.createElement("button"), { type: "button", textContent: t("reload") });
-  button.addEventListener("click", () => location.reload());
-  box.append(button);
-}
-addEventListener("error", (event) => event.error && trouble(t("error.script"), true));
-addEventListener("unhandledrejection", () => trouble(t("error.script"), true));
+watchScripts();
 
 const announce = (text) => (byId("welcome").textContent = text);
 
-translate();
+/** What a run has come to. @param {Panel} panel */
+async function finished({ name, run: { done } }) {
+  const sentences = [t("live.finished", { name })];
+  if (done.settling?.bands?.length) {
+    const { summaryOf } = await import("./settling_words.js");
+    sentences.push(summaryOf([{ name, settling: done.settling }]));
+  }
+  announce(paragraph(sentences));
+}
+
 const wishes = new Wishes({});
 const panels = {
   dalle2: new Panel(byId("dalle2"), "dalle2", (places) => new ImageView(places)),
   alphafold3: new Panel(byId("alphafold3"), "alphafold3", (places) => new MoleculeView(places, wishes)),
   alphafold2: new Panel(byId("alphafold2"), "alphafold2", (places) => new MoleculeView(places, wishes, true)),
   dalle1: new Panel(byId("dalle1"), "dalle1", (places) => new ImageView(places)),
-  dye: new Panel(byId("dye-section"), "dye", (places) => new ParticlesView(places)),
+  dye: new Panel(
+    byId("dye-section"),
+    "dye",
+    (places) => new LateView(async () => new (await import("./particles_view.js")).ParticlesView(places)),
+  ),
 };
-const chart = new Chart(byId("chart"), byId("chart-frame"));
+const chart = new Late(async () => new (await import("./chart.js")).Chart(byId("chart"), byId("chart-frame")));
 const stage = new Stage({ panels: [panels.dalle2, panels.alphafold3], extra: [panels.dye] });
+stage.reached = (mark) => announce(t(`live.${mark}`));
 const tabs = new Tabs(byId("below-tabs"));
 const side = new PictureSide(panels, stage, tabs, {
   ask: () => ask,
@@ -73,8 +75,18 @@ const ask = new Ask({
     molecules.setTwins(on);
   },
   say: announce,
+  dropped: async (files, asPicture) => {
+    if (!gone("open") && !followedCode) (await opener.want()).open(files, asPicture);
+    else if (asPicture) asPicture(files[0]);
+  },
 });
 const link = readLink(followedCode ? "" : location.search);
+/** Where a link wants the player to stop when its runs have come. */
+let stopAt = 1;
+/** @type {import("./net.js").PipelineInfo[]} */
+let offered = [];
+/** Whether a link has taken a control away. @param {string} part */
+const gone = (part) => link.hide?.split(",").includes(part) ?? false;
 
 /** @type {Record<string, Runner>} */
 const runners = Object.fromEntries(
@@ -82,27 +94,32 @@ const runners = Object.fromEntries(
     panel.id,
     new Runner(panel.id, {
       attach: (live) => {
+        const before = panel.run;
         panel.attach(live);
-        stage.player.seek(0);
-        stage.player.follow();
+        if (!branching.attached(panel, live, before)) stage.player.seek(0);
+        stage.player.follow(stopAt);
         stage.refresh();
         ask.setRunning(true);
         trouble("");
       },
       event: (name, live) => {
-        if (live && name === "start") {
+        if (live && live !== panel.run) branching.beside(panel, name);
+        else if (live && name === "start") {
           panel.started();
           stage.refresh();
         } else if (live) stage.arrived();
-        if (name === "done") {
+        if (name === "done" && live === panel.run) {
           panel.ended();
-          announce(t("live.finished", { name: panel.name }));
+          branching.finished(panel);
+          finished(panel);
           drawChart();
         }
-        ask.setRunning(Object.values(runners).some(({ busy }) => busy));
+        const busy = Object.values(runners).some((runner) => runner.busy);
+        if (!busy) stopAt = 1; // the player knows by now; what is started from here on is not the link's
+        ask.setRunning(busy);
       },
       complain: (text, field) => {
-        if (panel.id === "dye") dye.complain(text);
+        if (panel.id === "dye") dye.tell("complain", text);
         else if (panel.id === "alphafold2" && (field !== undefined || text === "")) molecules.refuse(text);
         else if (panel.id !== "alphafold2" || molecules.comparing) ask.complain(panel.id, text, field);
       },
@@ -111,63 +128,92 @@ const runners = Object.fromEntries(
   ]),
 );
 
-const dye = new Dye({
-  panel: panels.dye,
-  stage,
-  go: (input, settings) => runners.dye.go(input, settings),
+const dye = new Late(async () => {
+  const { Dye } = await import("./dye.js");
+  const go = (input, settings) => runners.dye.go(input, settings);
+  return new Dye({ panel: panels.dye, stage, go, branch: () => branching.press([panels.dye]) });
 });
-const keyFrames = (still ? [panels.dalle2, panels.alphafold3] : []).map(
-  (panel) => new KeyFrames(panel, (u) => stage.seek(u)),
-);
+const keyFrames = new Late(async () => {
+  const { KeyFrames } = await import("./keyframes.js");
+  const rows = [panels.dalle2, panels.alphafold3].map((panel) => new KeyFrames(panel, (u) => stage.seek(u)));
+  return { draw: (axis) => rows.forEach((row) => row.draw(axis)) };
+});
+
+const branching = new BranchDoor({
+  stage,
+  panels,
+  runners,
+  ask,
+  announce,
+  trouble,
+  written: () => followedCode || history.replaceState(null, "", address()),
+  redraw: () => drawChart(),
+});
 
 /** Starts live runs of what the form holds. @param {string[]} ids */
 function run(ids) {
+  stopAt = 1;
+  if (start(ids)) history.replaceState(null, "", address(ids));
+}
+
+/** @param {string[]} ids @returns {boolean} whether there was anything to start */
+function start(ids) {
   const wanted = ids.map((id) => [id, ask.request(id)]);
   for (const [id, request] of wanted) if (request) runners[id].go(request.input, request.settings);
-  if (!wanted.some(([, request]) => request)) return;
+  if (!wanted.some(([, request]) => request)) return false;
   ask.setRunning(true);
   announce(t("live.started"));
-  history.replaceState(null, "", address());
+  return true;
 }
 
-function address() {
+/** @param {string[]} [anew] panels whose branches are over */
+function address(anew) {
   const theme = currentTheme() === "light" ? undefined : currentTheme();
-  const look = { view: wishes.style ?? undefined, colour: wishes.colour ?? undefined };
-  return writeLink({ ...ask.state(), ...look, theme }, location.search);
+  return branching.address(writeLink({ ...form(), hide: link.hide, theme }, location.search), anew);
 }
+
+/** What the form and the bar over the molecule hold. */
+const form = () => ({ ...ask.state(), view: wishes.style ?? undefined, colour: wishes.colour ?? undefined });
+
+const opener = new Late(async () => {
+  const [{ Files }] = await Promise.all([import("./files.js"), words("files"), styled("files")]);
+  return new Files({ stage, panels, runners, ask, infos: () => offered, announce });
+});
+const share = new Late(async () => {
+  const [{ Share }, { weightsOf }] = await Promise.all([
+    import("./share.js"), import("./weights.js"), words("files"), styled("files"),
+  ]);
+  const weights = () => weightsOf(offered, ask.pipelines);
+  const open = async () => (await opener.want()).choose();
+  return new Share({ stage, panels, tabs, ask, form, weights, open, announce });
+});
 
 /** The chart, its table and the key frames follow from complete runs. */
-function drawChart() {
-  for (const row of keyFrames) row.draw(stage.axis);
+async function drawChart() {
+  if (still) keyFrames.want().then((rows) => rows.draw(stage.axis));
   molecules.draw();
   const rows = stage.panels
     .filter(({ run: shown, root }) => root.dataset.accent && shown?.done?.settling?.bands?.length && !shown.stepwise)
     .map(({ name, root, run: shown }) => ({ name, accent: root.dataset.accent, settling: shown.done.settling }));
   if (rows.length === 0) return;
+  const [curves, { summaryOf, tablesOf }] = await Promise.all([chart.want(), import("./settling_words.js")]);
   byId("chart-summary").textContent = summaryOf(rows);
   byId("chart-table").replaceChildren(...tablesOf(rows));
-  chart.draw(rows, stage.axis, stage.ticks).catch(() => {
+  curves.draw(rows, stage.axis, stage.ticks).catch(() => {
     byId("chart").textContent = t("chart.missing");
   });
 }
 
 byId("chart-frame").addEventListener("pointerdown", (event) => stage.view.seekTo(event.clientX));
-byId("copy-link").addEventListener("click", async (event) => {
-  const button = event.currentTarget;
+byId("copy-link").addEventListener("click", async () => {
   history.replaceState(null, "", address());
-  try {
-    await navigator.clipboard.writeText(location.href);
-    button.textContent = t(ask.holdsPicture ? "tools.copied_without" : "tools.copied");
-  } catch {
-    button.textContent = t("tools.copy_failed"); // no permission, or a page without https
-  }
-  setTimeout(() => (button.textContent = t("tools.copy")), 2500);
+  (await share.want()).show();
 });
 /** Another theme: everything that is drawn on a canvas. */
 function restyle() {
   stage.restyle();
-  side.map.redraw();
-  molecules.near.draw();
+  side.map.part?.redraw();
+  molecules.near.part?.draw();
   drawChart();
 }
 themeSwitch(() => {
@@ -180,7 +226,11 @@ async function showRecorded() {
   await Promise.all([panels.dalle2, panels.alphafold3].map(showRecording));
   document.body.dataset.ready = "";
   // The dye drop is below the fold, and 4.8 MB of charts may wait until the pictures move.
-  showRecording(panels.dye);
+  inSight(byId("dye-section"), () => {
+    dye.want();
+    panels.dye.view.want();
+    showRecording(panels.dye);
+  });
   (globalThis.requestIdleCallback ?? setTimeout)(drawChart, { timeout: 1500 });
 }
 
@@ -207,7 +257,8 @@ async function showRecording(panel) {
     ask.fillFrom(panel.id, trace.input, trace.settings?.seed);
   stage.refresh();
   if (Object.values(runners).some(({ busy }) => busy)) return;
-  if (still) stage.player.seek(1);
+  if (link.u !== undefined) stage.player.seek(stopAt, false);
+  else if (still) stage.player.seek(1);
   else if (stage.player.u === 0) stage.player.play();
   announce(t(still ? "live.recorded_still" : "live.recorded"));
   stage.changed();
@@ -224,26 +275,53 @@ async function showOffer() {
     return;
   }
   if (byId("trouble").textContent === t("error.unreachable")) trouble("");
+  offered = infos;
   ask.offer(infos);
-  dye.offer(infos.find(({ id }) => id === "dye"));
+  branching.offer(infos);
+  dye.tell("offer", infos.find(({ id }) => id === "dye"));
   let loading = false;
   for (const { id, available, reason } of infos.filter(({ id }) => id in panels)) {
     const soon = !available && /still loading/.test(reason ?? "");
     loading ||= soon;
     const key = soon ? "error.loading" : "error.off";
-    if (!runners[id].busy) runners[id].on.complain(available ? "" : t(key, { name: panels[id].name, reason }));
+    if (!runners[id].busy) runners[id].on.complain(available ? "" : t(key, { name: panels[id].name, reason: await said(reason ?? "") }));
   }
-  if (loading) setTimeout(showOffer, 1000);
-  else if (link.prompt !== undefined || link.molecule !== undefined)
-    run(infos.filter(({ id, available }) => available && ask.pipelines.includes(id)).map(({ id }) => id));
+  if (loading) {
+    setTimeout(showOffer, 1000);
+    return;
+  }
+  await remark?.();
+  const forked = followedCode ? [] : await branching.open(location.search);
+  const rest = infos.filter(({ id, available }) => available && ask.pipelines.includes(id) && !forked.includes(id));
+  if (runsOwn) start(rest.map(({ id }) => id));
+  if (link.dye) dye.want().then((drop) => drop.choose(...link.dye.split(".")));
+}
+
+/** What a link says beyond the form. @returns {Promise<(() => Promise<void>) | undefined>} says what of it cannot be had */
+async function openLink() {
+  const bad = followedCode ? [] : badOf(location.search);
+  if (Object.keys(link).length + bad.length === 0) return undefined;
+  const { complaint, lookAs, otherWeights } = await import("./link_stage.js");
+  stopAt = lookAs(link, { stage, panels, tabs }, runsOwn) ?? 1;
+  return async () => {
+    const said = [await complaint(bad, ask.outside, PARTS)];
+    if (otherWeights(link.v, offered, ask.pipelines)) {
+      await words("files");
+      said.push(t("link.other_weights"));
+    }
+    if (said.some(Boolean)) (await import("./notice.js")).notice(said.filter(Boolean));
+  };
 }
 
 wishes.set({ style: link.view ?? null, colour: link.colour ?? null });
 // Only an address that holds a state already is kept up to date; else the link button writes it.
 wishes.listeners.push(() => location.search && history.replaceState(null, "", address()));
 ask.fill(link);
+/** Whether the link asks for runs of its own. */
+const runsOwn = link.prompt !== undefined || link.molecule !== undefined;
+const remark = await openLink();
 stage.changed();
 const lessons = new LessonDoor({ stage, panels, runners, ask, side, announce, follower: followedCode !== "" });
-startRoom({ stage, panels, runners, ask, trouble, announce, restyle, lessons });
+await roomDoor({ stage, panels, runners, ask, trouble, announce, restyle, lessons });
 if (!followedCode) lessons.openFrom(location.search);
 await Promise.all([showRecorded(), showOffer()]);

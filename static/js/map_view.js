@@ -3,11 +3,14 @@
 import { decode, sampleOf } from "./decode.js";
 import { Refused, conceptMap } from "./net.js";
 import { among, fit, length, nearest, project, towards } from "./projection.js";
-import { number, t } from "./text.js";
+import { knows, listed, number, paragraph, t } from "./text.js";
 
 const GROUP_COLOURS = 10;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const MARGIN = 26;
+
+/** "food-drink" as people write it. @param {string} group */
+const groupName = (group) => (knows(`map.group.${group}`) ? t(`map.group.${group}`) : group);
 
 export class MapView {
   /** @param {HTMLElement} root the tab's panel */
@@ -46,8 +49,7 @@ export class MapView {
       const map = await conceptMap();
       this.matrix = decode(map.projection).values;
       this.mean = map.mean ? decode(map.mean).values : null;
-      // "food-drink" as people write it.
-      for (const point of map.points) point.group = point.group.replace("-", " & ");
+      for (const point of map.points) point.group = groupName(point.group);
       this.groups = [...new Set(map.points.map(({ group }) => group))];
       this.map = map;
     } catch (error) {
@@ -212,7 +214,7 @@ export class MapView {
       const ends = Array.from({ length: this.run.samples }, (_, k) =>
         t("map.end", { n: k + 1, group: near(sampleOf(all, 1, k).values) }),
       );
-      parts.push(t("map.ends", { ends: ends.join(", ") }));
+      parts.push(t("map.ends", { ends: listed(ends) }));
       if (done.text_embed) parts.push(t("map.text", { group: near(decode(done.text_embed).values) }));
       const cosine = done.prior?.cosine?.[this.sample];
       const chosen = done.prior?.chosen?.[this.sample];
@@ -225,7 +227,7 @@ export class MapView {
           }),
         );
     } else parts.push(t("map.waiting"));
-    this.summary.textContent = parts.join(" ");
+    this.summary.textContent = paragraph(parts);
   }
 
   #sized(canvas) {

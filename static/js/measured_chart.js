@@ -1,7 +1,7 @@
 /** The guess against a measured structure, frame by frame: a small chart, a sentence, a table. */
 
 import { loadPlotly, react } from "./plotly.js";
-import { number, t, knows } from "./text.js";
+import { knows, listed, number, paragraph, t } from "./text.js";
 import { DATA_ZONE, levelOf, positionOf } from "./timeline.js";
 import { ratioWords, tickLabel } from "./words.js";
 
@@ -47,7 +47,7 @@ export class MeasuredChart {
     this.last = [rows, axis, ticks];
     this.root.hidden = scored.length === 0;
     if (scored.length === 0) return;
-    this.root.querySelector(".summary-end").textContent = scored.map(summaryOf).join(" ");
+    this.root.querySelector(".summary-end").textContent = paragraph(scored.map(summaryOf));
     this.root.querySelector(".scroll").replaceChildren(...scored.map(tableOf));
     await loadPlotly();
     if (this.last[0] !== rows || !this.element.clientWidth) return;
@@ -109,7 +109,7 @@ function summaryOf({ name, run }) {
   const parts = measuresOf(run).map(([measure, values]) =>
     t("measured.part", { name: nameOf(measure), value: number(values.at(-1)) }),
   );
-  return t("measured.summary", { name, parts: parts.join(", ") });
+  return t("measured.summary", { name, parts: listed(parts) });
 }
 
 /** @param {Row} row */

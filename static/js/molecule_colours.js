@@ -1,7 +1,7 @@
 /** Which colour an atom has, and what the legend says about it. Pure but for the catalogue. */
 
 import { elementColour } from "./molecule.js";
-import { number, t, knows } from "./text.js";
+import { knows, number, percent, t } from "./text.js";
 
 /** @typedef {"natural" | "element" | "chain" | "entity" | "plddt"} Mode */
 /** natural: ribbons from first to last residue, everything else by element. @type {Mode[]} */
@@ -94,7 +94,7 @@ export function legendOf(molecule, mode, plddt) {
 function bandEntries(plddt) {
   return BANDS.map((band) => {
     const inside = plddt ? Array.from(plddt).filter((value) => bandOf(value) === band).length / plddt.length : 0;
-    const share = `${number(100 * inside)} %`;
+    const share = percent(inside, number(100 * inside));
     return { colour: band.colour, stick: band.stick, text: t(`plddt.${band.key}`, { share }) };
   });
 }

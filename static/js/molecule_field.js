@@ -2,7 +2,8 @@
 
 import { chips } from "./chips.js";
 import { KINDS, countOf, guessKind, inputOf, kindOf, textOf } from "./input_kind.js";
-import { Library } from "./library.js";
+import { Late } from "./late.js";
+import { toldExamples } from "./sentences.js";
 import { t } from "./text.js";
 
 const byId = (id) => document.getElementById(id);
@@ -42,11 +43,12 @@ export class MoleculeField {
     this.profile.addEventListener("click", () => {
       this.profile.setAttribute("aria-pressed", String(!this.#profiled));
     });
-    this.library = new Library(byId("library"), ({ input }) => {
+    const chosen = ({ input }) => {
       this.fillFrom(input);
       on.run();
-    });
-    byId("library-open").addEventListener("click", () => this.library.open());
+    };
+    this.library = new Late(async () => new (await import("./library.js")).Library(byId("library"), chosen));
+    byId("library-open").addEventListener("click", async () => (await this.library.want()).open());
     this.#understood();
   }
 
@@ -131,10 +133,12 @@ export class MoleculeField {
     const more = byId("library-open");
     more.textContent = t("library.open", { count: examples.length });
     more.hidden = examples.length <= SHOWN;
-    this.library.offer(examples);
-    chips(byId("molecule-examples"), examples.length > SHOWN ? firsts(examples) : examples, (input) => {
-      this.fillFrom(input);
-      this.on.run();
+    toldExamples(examples).then((told) => {
+      this.library.tell("offer", told);
+      chips(byId("molecule-examples"), told.length > SHOWN ? firsts(told) : told, (input) => {
+        this.fillFrom(input);
+        this.on.run();
+      });
     });
     this.#understood();
   }

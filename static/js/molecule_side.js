@@ -1,9 +1,6 @@
 /** Everything about the molecule below the player, and AlphaFold 2 beside it. */
 
-import { Compare } from "./compare.js";
-import { TWINS, together } from "./compare_molecules.js";
-import { MeasuredChart } from "./measured_chart.js";
-import { NearView } from "./near_view.js";
+import { Late } from "./late.js";
 import { after, widestView } from "./orientation.js";
 import { t } from "./text.js";
 
@@ -22,26 +19,46 @@ export class MoleculeSide {
     this.tabs = tabs;
     this.on = on;
     const { alphafold3, alphafold2 } = panels;
-    this.near = new NearView(byId("near-panel"), { pointed: (atoms) => alphafold3.view.marks.mark(atoms) });
-    this.measured = new MeasuredChart(byId("measured"), byId("measured-frame"));
-    this.twins = new Compare(byId("twins-panel"), TWINS);
-    alphafold3.view.pointed = (atom) => this.near.show(atom);
-    alphafold3.moved = (shown) => this.near.move(shown);
+    this.near = new Late(async () => {
+      const { NearView } = await import("./near_view.js");
+      return new NearView(byId("near-panel"), { pointed: (atoms) => alphafold3.view.marks.mark(atoms) });
+    });
+    this.measured = new Late(async () => {
+      const { MeasuredChart } = await import("./measured_chart.js");
+      const chart = new MeasuredChart(byId("measured"), byId("measured-frame"));
+      return { draw: (...given) => chart.draw(...given).catch(() => {}) }; // without Plotly its table remains
+    });
+    this.twins = new Late(async () => {
+      const [{ Compare }, { TWINS, together }] = await Promise.all([
+        import("./compare.js"),
+        import("./compare_molecules.js"),
+      ]);
+      this.together = together;
+      return new Compare(byId("twins-panel"), TWINS);
+    });
+    alphafold3.view.pointed = (atom) => this.near.tell("show", atom);
+    alphafold3.moved = (shown) => this.near.tell("move", shown);
     for (const panel of [alphafold3, alphafold2]) panel.chosen = () => this.show();
     tabs.opened.push((id) => {
-      this.near.turn(id === "near");
-      if (id === "twins") this.twins.open();
+      this.near.tell("turn", id === "near");
+      if (id === "near") this.near.want();
+      if (id === "twins") this.twins.tell("open");
     });
   }
 
   /** Another run, sample or answer. */
   show() {
     const { run, sample, view } = this.panels.alphafold3;
-    this.near.follow(view, run, sample);
-    if (!this.comparing) return;
-    this.twins.show(this.panels);
+    this.near.tell("follow", view, run, sample);
+    if (this.comparing) this.#compare();
+  }
+
+  async #compare() {
+    const { view } = this.panels.alphafold3;
+    this.twins.tell("show", this.panels);
+    await this.twins.want();
     // Both answers are seen from the same side.
-    const laid = together(this.panels);
+    const laid = this.together(this.panels);
     if (!laid) return;
     const side = widestView(laid.onto);
     view.face(side);
@@ -70,7 +87,7 @@ export class MoleculeSide {
     this.tabs.offer("twins", on);
     if (on) {
       this.tabs.show("twins");
-      this.twins.show(this.panels);
+      this.#compare();
       if (!alphafold2.run && !alphafold2.refusal) this.on.record(alphafold2);
     }
     this.on.redraw();
@@ -79,7 +96,7 @@ export class MoleculeSide {
   /** Why AlphaFold 2 has no frame for what was asked; "" takes it back. @param {string} reason */
   refuse(reason) {
     this.panels.alphafold2.refuse(reason && t("twins.none", { reason }), reason);
-    if (this.comparing) this.twins.show(this.panels);
+    if (this.comparing) this.twins.tell("show", this.panels);
   }
 
   /** The small chart under the settling curves. */
@@ -87,6 +104,7 @@ export class MoleculeSide {
     const rows = [this.panels.alphafold2, this.panels.alphafold3]
       .filter(({ root }) => !root.hidden)
       .map(({ name, root, run }) => ({ name, accent: root.dataset.accent, run }));
-    this.measured.draw(rows, this.stage.axis, this.stage.ticks).catch(() => {});
+    this.measured.tell("draw", rows, this.stage.axis, this.stage.ticks);
+    if (rows.some(({ run }) => run?.done?.against_reference)) this.measured.want();
   }
 }

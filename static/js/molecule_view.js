@@ -2,7 +2,6 @@
 
 import { AtomMarks } from "./atom_marks.js";
 import { decode, sampleOf } from "./decode.js";
-import { FlatScene, drawAtoms } from "./flat_scene.js";
 import { Molecule, extent } from "./molecule.js";
 import { legend } from "./molecule_legend.js";
 import { lookOf } from "./molecule_look.js";
@@ -50,6 +49,8 @@ export class MoleculeView {
     });
     /** called with the atom under the pointer, null when there is none */
     this.pointed = () => {};
+    /** the other track of a forked run @type {import("./branch_ghost.js").Ghost | null} */
+    this.ghost = null;
     this.plddt = null;
     this.loading = document.createElement("p");
     this.loading.className = "waiting";
@@ -73,6 +74,7 @@ export class MoleculeView {
         this.marks.draw();
       });
     } catch {
+      const { FlatScene } = await import("./flat_scene.js");
       this.scene = new FlatScene(this.wells);
       this.foot.after(
         Object.assign(document.createElement("p"), { className: "flat-note", textContent: t("molecule.flat") }),
@@ -84,12 +86,15 @@ export class MoleculeView {
 
   /** @param {import("./run.js").Run} run */
   start(run) {
+    const before = this.molecule;
     this.last = null;
     this.finished = false;
     this.facing = null;
     this.plddt = null;
     this.marks.mark([]);
     this.molecule = run.start?.atoms ? new Molecule(run.start) : null;
+    // The other track of the same molecule is seen as this one was.
+    const kept = run.fork !== undefined || this.ghost ? sameAtoms(before, this.molecule) : false;
     if (!this.molecule) {
       this.clear();
       return;
@@ -97,18 +102,27 @@ export class MoleculeView {
     this.#bringUp();
     const { atoms, chains } = this.molecule;
     this.references.follow(run, chains.length === 1 && !this.molecule.ribbon && atoms.length > 1);
-    this.radius = this.molecule.diameter / 2;
-    this.turn = [0, 0, 0, 1];
+    if (!kept) {
+      this.radius = this.molecule.diameter / 2;
+      this.turn = [0, 0, 0, 1];
+    }
     const count = this.molecule.atoms.length;
     this.wells[0].setAttribute("aria-label", t("molecule.alt.noisy"));
     this.wells[1].setAttribute("aria-label", t("molecule.alt.estimate", { count }));
-    if (run.done) this.#finish(run, 0, false);
+    if (run.done && !kept) this.#finish(run, 0, false);
     this.#look();
-    if (this.scene) this.#build();
+    if (this.scene) this.#build(kept);
   }
 
-  #build() {
-    this.scene.build(this.molecule, this.radius / FILL, this.turn);
+  /** The other track of a forked run, null when there is none any more. @param {import("./branch_ghost.js").Ghost | null} ghost */
+  haunt(ghost) {
+    this.ghost = ghost;
+    if (this.last) this.show(this.last);
+  }
+
+  /** @param {boolean} [kept] whether it is seen from where the molecule before it was */
+  #build(kept = false) {
+    this.scene.build(this.molecule, this.radius / FILL, this.turn, kept);
     this.scene.paint(this.look);
     if (this.last) this.show(this.last);
   }
@@ -214,27 +228,28 @@ export class MoleculeView {
       const whole = which === 1 && this.shrink[1] === 1;
       this.scene.place(which, placed, whole ? structureOf(this.molecule, values) : null, this.shrink[which]);
     });
-    this.#drawReferences(final ? run.done : null, sample);
+    this.#drawOver(final ? run.done : null, sample, sampleOf(pair[1], 2, sample).values);
     this.scene.render();
     this.#drawScales();
     this.marks.draw();
   }
 
-  /** What is switched on lies over the finished first sample, onto which the server has laid it. */
-  #drawReferences(done, sample) {
+  /**
+   * What is switched on lies over the finished first sample, onto which the server has laid it; the other
+   * track over every frame. @param {any} done @param {number} sample @param {Float32Array} values of the guess
+   */
+  #drawOver(done, sample, values) {
     this.references.offer(done, sample);
-    const { shapes } = this.references;
-    if (shapes.length === 0) {
-      this.scene.overlay([]);
-      return;
-    }
-    const { centre } = extent(sampleOf(decode(done.sample), 2, 0).values);
-    const placed = ({ values }) => Float32Array.from(values, (v, i) => (v - centre[i % 3]) * this.shrink[1]);
-    this.scene.overlay(shapes.map((shape) => ({ ...shape, xyz: placed(shape) })));
+    const { centre } = extent(values);
+    const placed = (other) => Float32Array.from(other, (v, i) => (v - centre[i % 3]) * this.shrink[1]);
+    const shapes = this.references.shapes.map((shape) => ({ ...shape, xyz: placed(shape.values) }));
+    if (this.ghost) shapes.push(...this.ghost.shapes(values, this.shrink[1], sample));
+    this.scene.overlay(shapes);
   }
 
   /** @param {HTMLCanvasElement} canvas @param {any} frame or null for the sample @param {any} final @param {number} sample */
-  thumbnail(canvas, frame, final, sample) {
+  async thumbnail(canvas, frame, final, sample) {
+    const { drawAtoms } = await import("./flat_scene.js");
     const { values } = sampleOf(decode(frame ? frame.denoised : final), 2, sample);
     const { centre } = extent(values);
     const placed = Float32Array.from(values, (v, i) => v - centre[i % 3]);
@@ -264,4 +279,10 @@ export class MoleculeView {
     this.#look();
     if (this.last) this.show(this.last);
   }
+}
+
+/** Whether two molecules have the same atoms in the same order. @param {Molecule | null} a @param {Molecule | null} b */
+function sameAtoms(a, b) {
+  if (a?.atoms.length !== b?.atoms.length) return false;
+  return a !== null && a.atoms.every(({ element, name }, i) => element === b.atoms[i].element && name === b.atoms[i].name);
 }

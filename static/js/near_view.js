@@ -2,7 +2,7 @@
 
 import { decode, sampleOf } from "./decode.js";
 import { FAR, NEAR, OFF, chosenOf, distancesOf, gapOf, meanOf, nearPairs, painted, thinned } from "./distances.js";
-import { number, t } from "./text.js";
+import { listed, number, paragraph, t } from "./text.js";
 
 const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 const MAPS = ["now", "expected", "reference"];
@@ -177,7 +177,7 @@ export class NearView {
     if (this.expected) parts.push(t("near.part.expected", { value: at(this.expected) }));
     if (this.reference) parts.push(t("near.part.reference", { value: at(this.reference) }));
     const [a, b] = [this.#name(i), this.#name(j)];
-    this.tip.textContent = i === j ? a : t("near.pair", { a, b, parts: parts.join(", ") });
+    this.tip.textContent = i === j ? a : t("near.pair", { a, b, parts: listed(parts) });
   }
 
   #summarise(off) {
@@ -195,7 +195,7 @@ export class NearView {
     if (off) parts.push(t("near.summary.reference", { gap: tenths(meanOf(off)) }));
     const stride = this.rows[1] ?? 1;
     if (stride > 1) parts.push(t("near.thinned", { stride, count: this.molecule.tokens.length }));
-    this.summary.textContent = parts.join(" ");
+    this.summary.textContent = paragraph(parts);
   }
 }
 

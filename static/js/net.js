@@ -49,17 +49,34 @@ export async function recorded(pipeline) {
   return response.json();
 }
 
+/** Parts of the page's words. @param {string} language @param {string[]} parts @returns {Promise<Record<string, string>>} @throws {Refused} */
+export async function catalogue(language, parts) {
+  // As the template's preload asks for the first ones.
+  return (await call(`/text/${language}/${parts.join(",")}.json`, { credentials: "same-origin" })).json();
+}
+
 /**
  * Starts a run. @param {string} pipeline @param {object} input @param {object} settings
+ * @param {import("./branch_choice.js").Branch} [branch] where it goes on from, if not from noise
  * @returns {Promise<{id: string, events: string, settings: any}>} @throws {Refused}
  */
-export async function start(pipeline, input, settings) {
+export async function start(pipeline, input, settings, branch) {
   const response = await call("/api/runs", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ pipeline, input, settings }),
+    body: JSON.stringify({ pipeline, input, settings, branch }),
   });
   return response.json();
+}
+
+/**
+ * What a run would do, without running it. @param {string} pipeline @param {object} input @param {object} settings
+ * @returns {Promise<{settings: any, stages: any[], notes: string[], cost: number}>} @throws {Refused}
+ */
+export async function plan(pipeline, input, settings) {
+  const headers = { "Content-Type": "application/json" };
+  const body = JSON.stringify({ pipeline, input, settings });
+  return (await call("/api/plans", { method: "POST", headers, body })).json();
 }
 
 /**
@@ -199,3 +216,11 @@ export function followRoom(url, on) {
   source.onerror = () => (source.readyState === EventSource.CLOSED ? on.gone() : on.lost());
   return close;
 }
+
+/** A finished run as a file. @param {string} id @param {string} format @returns {Promise<Blob>} @throws {Refused} */
+export async function exported(id, format) {
+  return (await call(`/api/runs/${encodeURIComponent(id)}/export.${format}`)).blob();
+}
+
+/** A page of ours as a QR code. @param {string} path with its query */
+export const qrUrl = (path) => `/api/qr.svg?path=${encodeURIComponent(path)}`;

@@ -2,7 +2,8 @@
 
 import { showReading } from "./reading.js";
 import { frameAt, stageAt } from "./timeline.js";
-import { knows, number, t } from "./text.js";
+import { tell } from "./sentences.js";
+import { knows, number, percent, t } from "./text.js";
 
 /**
  * @typedef {{start: (run: any) => void, show: (shown: object) => void, restyle: () => void}} View
@@ -37,7 +38,11 @@ export class Panel {
     this.run = null;
     this.sample = 0;
     this.alone = false;
+    /** what a link wants of the run it starts @type {{source: string, sample?: number, alone?: boolean, turn?: number[]} | undefined} */
+    this.due = undefined;
     this.shown = {};
+    /** the other track of a forked run @type {import("./branch_ghost.js").Ghost | null} */
+    this.ghost = null;
     /** called when another run or sample is shown, or its run has ended */
     this.chosen = () => {};
     /** called with what is shown when the playhead has changed it */
@@ -53,9 +58,19 @@ export class Panel {
   /** @param {import("./run.js").Run} run */
   attach(run) {
     if (this.refusal) this.refuse("");
+    // Of a run's two tracks the same sample is looked at.
+    const kin = this.run && (run.parent === this.run || this.run.parent === run);
     this.run = run;
-    this.sample = 0;
-    this.alone = false;
+    if (!kin) {
+      this.ghost?.leave();
+      this.ghost = null;
+      // What a link wants to see is about the run that it starts, not about the one that waits in its place.
+      const due = this.due?.source === run.source ? this.due : {};
+      if (this.due?.source === run.source) this.due = undefined;
+      this.sample = Math.min(due.sample ?? 0, run.samples - 1);
+      this.alone = Boolean(due.alone);
+      this.facing = due.turn;
+    }
     this.shown = {};
     const { origin } = this.places;
     origin.hidden = false;
@@ -70,13 +85,19 @@ export class Panel {
   /** The start event has come. */
   started() {
     this.view.start(this.run);
+    if (this.facing) this.view.face?.(this.facing);
+    if (this.sample > 0 || this.alone) this.view.arrange?.(this.sample, this.alone);
     const words = (this.run.start.captions ?? [this.run.start]).flatMap((caption) => caption.words ?? []);
     const unknown = words.filter(({ known }) => !known);
     // A word that was read in pieces stands among the chips.
     const told = (note) => this.places.reading && unknown.some(({ word }) => note.startsWith(`“${word}”`));
     const notes = (this.run.start.notes ?? []).filter((note) => !told(note));
     if (knows(`training.${this.run.start.training}`)) notes.push(t(`training.${this.run.start.training}`));
-    const items = notes.map((note) => Object.assign(document.createElement("li"), { textContent: note }));
+    const items = notes.map((note) => {
+      const item = document.createElement("li");
+      tell(item, note);
+      return item;
+    });
     this.places.notes?.replaceChildren(...items);
     if (this.places.reading) showReading(this.places.reading, this.run);
     const { subject } = this.places;
@@ -198,6 +219,7 @@ export class Panel {
   update(level) {
     this.level = level;
     if (!this.run) return false;
+    const haunted = this.ghost?.move(level) ?? false;
     const { run } = this;
     const final = level === -Infinity && run.done ? run.done.sample : null;
     const stage = stageAt(run.pictureStages, level);
@@ -205,7 +227,7 @@ export class Panel {
     // Nothing of the picture yet: the strip shows the newest of what is being chosen.
     const stripFrames = run.stripStage?.frames ?? [];
     const strip = frame || final ? frameAt(stripFrames, level) : (stripFrames.at(-1) ?? null);
-    if (this.shown.frame === frame && this.shown.final === final && this.shown.strip === strip) {
+    if (!haunted && this.shown.frame === frame && this.shown.final === final && this.shown.strip === strip) {
       this.view.glide?.(level);
       return false;
     }
@@ -244,7 +266,7 @@ export class Panel {
 function judgement(done, sample) {
   const best = done?.judged?.[sample]?.[0];
   if (!best) return "";
-  return t("score.judged", { label: best.label, percent: `${Math.round(best.probability * 100)} %` });
+  return t("score.judged", { label: best.label, percent: percent(best.probability) });
 }
 
 /** How sure the model is of a finished sample, in words. @param {any} done @param {number} sample @returns {string[]} */

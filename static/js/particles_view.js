@@ -24,6 +24,8 @@ export class ParticlesView {
     });
     this.caption = estimate.parentElement.querySelector("figcaption");
     this.last = null;
+    /** the other track of a forked run @type {import("./branch_ghost.js").Ghost | null} */
+    this.ghost = null;
     new ResizeObserver(() => this.restyle()).observe(noisy);
   }
 
@@ -36,15 +38,10 @@ export class ParticlesView {
   /** @param {{run: import("./run.js").Run, frame: any, final: any, level: number}} shown */
   show(shown) {
     this.last = shown;
-    const { run, frame, final } = shown;
+    const { run } = shown;
     const end = endOf(run);
-    if (final) [this.from, this.to] = [end && { x: end, denoised: end, sigma: 0 }, null];
-    else {
-      const frames = run.stages[0]?.frames ?? [];
-      const next = frame && frames[frames.indexOf(frame) + 1];
-      this.from = frame && stateOf(frame);
-      this.to = next ? stateOf(next) : end && { x: end, denoised: end, sigma: 0 };
-    }
+    this.pair = pairOf(run, shown);
+    this.from = this.pair[0];
     // Coloured by where a particle ends up, or is thought to: one sees the two halves mix and part again.
     this.sides = this.from && sidesOf((end ?? this.from.denoised).values);
     this.glide(shown.level);
@@ -56,35 +53,45 @@ export class ParticlesView {
       for (const canvas of this.canvases) sized(canvas);
       return;
     }
-    const { from, to } = this;
     const sigmaData = this.last.run.stages[0]?.sigmaData ?? 1;
-    const low = to ? to.sigma : from.sigma;
-    const sigma = Math.min(Math.max(sigmaData * 10 ** level, low), from.sigma);
-    const share = from.sigma > low ? (from.sigma - sigma) / (from.sigma - low) : 0;
-    const noisyScale = 1 / Math.hypot(sigma, sigmaData);
-    this.#draw(this.canvases[0], between(from.x, to?.x, share), noisyScale);
-    this.#draw(this.canvases[1], between(from.denoised, to?.denoised, share), 1 / sigmaData);
+    const main = at(this.pair, level, sigmaData);
+    const [from] = this.ghost ? pairOf(this.ghost.run, this.ghost.shown) : [];
+    const other = from ? at(pairOf(this.ghost.run, this.ghost.shown), level, sigmaData) : null;
+    this.#draw(this.canvases[0], main.x, 1 / Math.hypot(main.sigma, sigmaData), null);
+    this.#draw(this.canvases[1], main.denoised, 1 / sigmaData, other?.denoised ?? null);
   }
 
-  /** @param {HTMLCanvasElement} canvas @param {Float32Array} points (P, 2) flat @param {number} scale */
-  #draw(canvas, points, scale) {
+  /** @param {import("./branch_ghost.js").Ghost | null} ghost */
+  haunt(ghost) {
+    this.ghost = ghost;
+    this.restyle();
+  }
+
+  /**
+   * @param {HTMLCanvasElement} canvas @param {Float32Array} points (P, 2) flat @param {number} scale
+   * @param {Float32Array | null} pale the other track's, drawn below
+   */
+  #draw(canvas, points, scale, pale) {
     const side = sized(canvas);
     if (side === 0) return;
     const context = canvas.getContext("2d");
     const picture = context.createImageData(side, side);
     const pixels = new Uint32Array(picture.data.buffer);
-    const [right, left] = (this.colours ??= ["--molecule", "--picture"].map((name) => packed(canvas, name)));
+    const [right, left, grey] = (this.colours ??= ["--molecule", "--picture", "--line-strong"].map((name) =>
+      packed(canvas, name),
+    ));
     const unit = (side / 2 / REACH) * scale;
     const size = Math.max(2, Math.round(side / 170));
     const middle = (side - size) / 2;
-    const { sides } = this;
-    for (let i = 0; i < points.length; i += 2) {
-      const x = Math.round(middle + points[i] * unit);
-      const y = Math.round(middle - points[i + 1] * unit);
-      if (x < 0 || y < 0 || x > side - size || y > side - size) continue;
-      const colour = sides[i >> 1] ? left : right;
+    const dot = (cloud, i, colour, size) => {
+      const x = Math.round(middle + cloud[i] * unit);
+      const y = Math.round(middle - cloud[i + 1] * unit);
+      if (x < 0 || y < 0 || x > side - size || y > side - size) return;
       for (let row = y * side + x, k = 0; k < size; k += 1, row += side) pixels.fill(colour, row, row + size);
-    }
+    };
+    const { sides } = this;
+    for (let i = 0; i < (pale?.length ?? 0); i += 2) dot(pale, i, grey, Math.max(1, size - 1));
+    for (let i = 0; i < points.length; i += 2) dot(points, i, sides[i >> 1] ? left : right, size);
     context.putImageData(picture, 0, 0);
   }
 
@@ -92,6 +99,25 @@ export class ParticlesView {
     this.colours = null;
     if (this.last) this.show(this.last);
   }
+}
+
+/** The states before and after the playhead. @param {import("./run.js").Run} run @param {{frame: any, final: any}} shown */
+function pairOf(run, { frame, final }) {
+  const end = endOf(run);
+  const last = end && { x: end, denoised: end, sigma: 0 };
+  if (final) return [last, null];
+  const frames = run.stages[0]?.frames ?? [];
+  const next = frame && frames[frames.indexOf(frame) + 1];
+  return [frame && stateOf(frame), next ? stateOf(next) : last];
+}
+
+/** In between, in straight lines over sigma. @param {any[]} pair @param {number} level @param {number} sigmaData */
+function at([from, to], level, sigmaData) {
+  const low = to ? to.sigma : from.sigma;
+  const sigma = Math.min(Math.max(sigmaData * 10 ** level, low), from.sigma);
+  const share = from.sigma > low ? (from.sigma - sigma) / (from.sigma - low) : 0;
+  const [x, denoised] = ["x", "denoised"].map((name) => between(from[name], to?.[name], share));
+  return { sigma, x, denoised };
 }
 
 function stateOf(frame) {

@@ -4,7 +4,8 @@ import { decode } from "./decode.js";
 import { MODES, emptyEnd, hasTwo, holdsPicture } from "./picture_input.js";
 import { Refused, upload } from "./net.js";
 import { drawSmall } from "./pixels.js";
-import { t } from "./text.js";
+import { said } from "./sentences.js";
+import { number, t } from "./text.js";
 
 const MAX_BYTES = 2 * 2 ** 20;
 const TYPES = ["image/png", "image/jpeg"];
@@ -13,8 +14,8 @@ const WHICH = ["from", "to"];
 export class PictureField {
   /**
    * @param {{complain: (text: string, which?: "from" | "to") => void, moded: () => void, run: () => void,
-   *   say: (text: string) => void}} on
-   *   complain: beside the field, "" takes it back; moded: the mode is another one; run: a picture came
+   *   say: (text: string) => void, dropped: (files: File[], asPicture: ((file: File) => void) | null) => void}} on
+   *   dropped: files from outside, asPicture puts one into the field under the pointer; complain: beside the field, "" takes it back; moded: the mode is another one; run: a picture came
    *   and nothing else is needed
    */
   constructor(on) {
@@ -124,7 +125,7 @@ export class PictureField {
       return;
     }
     if (file.size > MAX_BYTES) {
-      const size = (file.size / 2 ** 20).toFixed(1);
+      const size = number(file.size / 2 ** 20);
       this.on.complain(t("upload.large", { name: file.name, size }), which);
       return;
     }
@@ -144,7 +145,7 @@ export class PictureField {
       const { message, accepted } = error.problems[0] ?? { message: t("error.unreachable"), accepted: "" };
       this.on.complain(
         accepted
-          ? t("upload.refused", { name: file.name, message, accepted })
+          ? t("upload.refused", { name: file.name, message: await said(message), accepted: await said(accepted) })
           : t("error.message", { message: message.replace(/\.$/, "") }),
         which,
       );
@@ -171,8 +172,9 @@ export class PictureField {
       event.preventDefault();
       mark(false);
       const place = event.target instanceof Element ? event.target.closest("[data-end], #picture-field, #dalle2") : null;
-      const file = event.dataTransfer.files[0];
-      if (place && file) this.take(file, this.#free(place.dataset.end));
+      const files = [...event.dataTransfer.files];
+      const which = place && this.#free(place.dataset.end);
+      if (files.length > 0) this.on.dropped(files, place ? (file) => this.take(file, which) : null);
     });
     document.addEventListener("paste", (event) => {
       const file = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith("image/"));

@@ -1,9 +1,6 @@
 /** Everything about the chosen picture: actions under it, the tabs below the player, the kind of request. */
 
-import { Compare } from "./compare.js";
-import { PICTURES } from "./compare_pictures.js";
-import { Copying } from "./copying.js";
-import { MapView } from "./map_view.js";
+import { Late } from "./late.js";
 import { PictureActions } from "./picture_actions.js";
 import { t } from "./text.js";
 
@@ -23,27 +20,30 @@ export class PictureSide {
     this.panels = panels;
     this.stage = stage;
     this.on = on;
-    this.map = new MapView(byId("map-panel"));
-    this.copying = new Copying(byId("copying-panel"));
-    this.compare = new Compare(byId("compare-panel"), PICTURES);
+    this.map = new Late(async () => new (await import("./map_view.js")).MapView(byId("map-panel")));
+    this.copying = new Late(async () => new (await import("./copying.js")).Copying(byId("copying-panel")));
+    this.compare = new Late(async () => {
+      const [{ Compare }, { PICTURES }] = await Promise.all([import("./compare.js"), import("./compare_pictures.js")]);
+      return new Compare(byId("compare-panel"), PICTURES);
+    });
     this.tabs = tabs;
     tabs.opened.push((id) => {
-      if (id === "map") this.map.open();
-      if (id === "compare") this.compare.open();
+      if (id === "map" || id === "compare") this[id].tell("open");
+      if (id === "map" || id === "compare" || id === "copying") this[id].want();
     });
     const place = panels.dalle2.root.querySelector('[data-role="actions"]');
     this.actions = new PictureActions(place, { act: (action, held) => this.act(action, held) });
     for (const panel of [panels.dalle2, panels.dalle1]) panel.chosen = () => this.show();
-    panels.dalle2.moved = ({ strip }) => this.map.move(strip);
+    panels.dalle2.moved = ({ strip }) => this.map.tell("move", strip);
   }
 
   /** The chosen picture is another one, or its run has ended. */
   show() {
     const { run, sample } = this.panels.dalle2;
     this.actions.show(run, sample);
-    this.copying.show(run, sample);
-    this.map.follow(run, sample);
-    if (this.comparing) this.compare.show(this.panels);
+    this.copying.tell("show", run, sample);
+    this.map.tell("follow", run, sample);
+    if (this.comparing) this.compare.tell("show", this.panels);
   }
 
   get comparing() {
@@ -70,7 +70,7 @@ export class PictureSide {
     this.tabs.offer("compare", both);
     if (both) {
       this.tabs.show("compare");
-      this.compare.show(this.panels);
+      this.compare.tell("show", this.panels);
       if (!dalle1.run) this.on.record(dalle1);
     }
     this.on.redraw();

@@ -20,6 +20,7 @@ export class Player {
     this.u = 0;
     this.playing = false;
     this.following = false;
+    this.until = 1;
     this.loop = false;
     this.speed = 1;
     this.limit = 1;
@@ -32,8 +33,8 @@ export class Player {
   tick(seconds) {
     const before = this.u;
     if (this.following) {
-      this.u = Math.min(this.limit, this.u + seconds / CATCH_UP);
-      if (this.u >= 1) this.following = false;
+      this.u = Math.min(this.limit, this.until, this.u + seconds / CATCH_UP);
+      if (this.u >= this.until) this.following = false;
     } else if (this.playing) {
       if (this.u < 1) this.u = Math.min(this.limit, this.u + (seconds * this.speed) / DURATION);
       else if (!this.loop) this.playing = false;
@@ -46,6 +47,7 @@ export class Player {
   seek(u, keepPlaying = this.playing) {
     this.u = Math.min(Math.max(u, 0), this.limit);
     this.following = false;
+    this.until = 1;
     this.playing = keepPlaying;
     this.rest = 0;
   }
@@ -66,9 +68,10 @@ export class Player {
     this.following = false;
   }
 
-  /** Run with what arrives. */
-  follow() {
+  /** Run with what arrives. @param {number} [until] where to stop */
+  follow(until = 1) {
     this.following = true;
+    this.until = until;
     this.playing = false;
   }
 

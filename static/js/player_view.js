@@ -8,7 +8,8 @@ import { tickLabel } from "./words.js";
 export class PlayerView {
   /**
    * @param {import("./player.js").Player} player
-   * @param {{changed: () => void, swap: () => void, sample: (direction: 1 | -1) => void, grid: () => void}} on
+   * @param {{changed: () => void, swap: () => void, sample: (direction: 1 | -1) => void, grid: () => void,
+   *   branch?: () => void}} on
    */
   constructor(player, on) {
     this.player = player;
@@ -26,6 +27,8 @@ export class PlayerView {
     this.runs = [];
     /** @type {Record<"global" | "local", number | null>} where the scales have settled */
     this.marks = { global: null, local: null };
+    /** Draws a lane whose run has two tracks. @type {(lane: number, ...where: any) => boolean} false if it has one */
+    this.forked = () => false;
     for (const button of this.root.querySelectorAll("[data-action]")) {
       button.addEventListener("click", () => this.act(button.dataset.action));
     }
@@ -71,6 +74,7 @@ export class PlayerView {
       sample_back: () => this.on.sample(-1),
       sample_on: () => this.on.sample(1),
       grid: () => this.on.grid(),
+      branch: () => this.on.branch?.(),
       global: () => this.marks.global !== null && player.seek(this.marks.global, false),
       local: () => this.marks.local !== null && player.seek(this.marks.local, false),
       slower: () => player.changeSpeed(-1),
@@ -105,11 +109,13 @@ export class PlayerView {
       if (!run) return;
       const { width, height } = canvas;
       const style = getComputedStyle(lane);
+      const colours = { accent: style.getPropertyValue("--accent"), grey: style.getPropertyValue("--ink-2") };
+      if (this.forked(i, context, this.axis, colours)) return;
       const frames = visibleFrames(run.pictureStages);
       if (frames.length === 0) return;
       const end = run.streaming ? positionOf(this.axis, frames.at(-1).level) : 1;
       const start = positionOf(this.axis, frames[0].level);
-      context.fillStyle = style.getPropertyValue("--accent");
+      context.fillStyle = colours.accent;
       context.globalAlpha = 0.22;
       context.fillRect(start * width, height * 0.2, (end - start) * width, height * 0.6);
       context.globalAlpha = 1;

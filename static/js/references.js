@@ -2,6 +2,7 @@
 
 import { decode } from "./decode.js";
 import { Refused, etkdg } from "./net.js";
+import { said } from "./sentences.js";
 import { number, t } from "./text.js";
 
 /** Sticks by kind: they differ in width, not only in colour. */
@@ -65,7 +66,8 @@ export class References {
       if (!(error instanceof Refused)) throw error;
       if (run !== this.run) return;
       button.setAttribute("aria-pressed", "false");
-      button.textContent = t("molecule.etkdg.none", { reason: error.problems[0]?.message ?? t("error.unreachable") });
+      const reason = error.problems[0] ? await said(error.problems[0].message) : t("error.unreachable");
+      button.textContent = t("molecule.etkdg.none", { reason });
     }
     this.changed();
   }

@@ -5,6 +5,7 @@ import { RoomFeed } from "./room_feed.js";
 import { Follower } from "./room_follower.js";
 import { Presenter } from "./room_presenter.js";
 import { summaryOf } from "./settling_words.js";
+import { said } from "./sentences.js";
 import { t } from "./text.js";
 
 /**
@@ -20,11 +21,8 @@ const KEPT = "room";
 /** Milliseconds after which a room is taken up with what has come of its runs. */
 const LATE = 20000;
 
-/** The code of the room that this page follows, "" if it follows none. */
-export const followedCode = /^\/room\/([^/]+)$/.exec(location.pathname)?.[1] ?? "";
-
-/** @param {Parts} parts */
-export function startRoom(parts) {
+/** @param {Parts} parts @param {string} followedCode "" if this page follows no room @returns {{open: () => void}} */
+export function startRoom(parts, followedCode) {
   /** @type {Page} */
   const page = { ...parts, measured, setMode, release };
 
@@ -48,12 +46,9 @@ export function startRoom(parts) {
     history.replaceState(null, "", "/");
   }
 
-  if (followedCode) {
-    new Follower(page, followedCode);
-    return;
-  }
-  byId("room-open").addEventListener("click", () => open(page));
-  takeUp(page);
+  if (followedCode) new Follower(page, followedCode);
+  else takeUp(page);
+  return { open: () => open(page) };
 }
 
 /** @param {Page} page */
@@ -70,7 +65,7 @@ async function open(page) {
     const { status, retryAfter, problems } = error;
     if (status === 0) page.trouble(t("error.unreachable"));
     else if (retryAfter) page.trouble(t("room.busy", { seconds: retryAfter }));
-    else page.trouble(t("room.refused", { message: problems[0]?.message ?? status }));
+    else page.trouble(t("room.refused", { message: problems[0] ? await said(problems[0].message) : status }));
   } finally {
     button.disabled = false;
   }

@@ -88,8 +88,13 @@ export class Follower {
   #panel(panel, wanted) {
     const { runners, stage } = this.page;
     // The page itself shows the recorded run first; this is the way back to it.
-    if (wanted.recorded && panel.run?.source === "live") this.#playRecorded(panel);
-    const run = this.feed.runs.get(wanted.run);
+    const other = panel.ghost?.run; // of a forked run the presenter may have changed the tracks
+    const back = wanted.recorded && panel.run?.source === "live";
+    if (back && other?.source === "recorded") runners[panel.id].on.attach(other);
+    else if (back) this.#playRecorded(panel);
+    // What is here already is not taken from the room a second time.
+    const here = [panel.run, other].find((one) => one?.id && one.id === wanted.run && !one.streaming);
+    const run = here ?? this.feed.runs.get(wanted.run);
     if (run && panel.run !== run) {
       runners[panel.id].on.attach(run);
       if (run.done) runners[panel.id].on.event("done", run);

@@ -1,7 +1,7 @@
 /** The card with a question: a class predicts, the presenter reveals. */
 
 import { shares } from "./room_state.js";
-import { t } from "./text.js";
+import { paragraph, percent, t } from "./text.js";
 
 /**
  * @typedef {{number: number, ready?: string, question?: string, options?: string[], count: number,
@@ -83,14 +83,14 @@ export class PollCard {
     const { poll, mine, tally } = this;
     const { options, why } = wordsOf(poll);
     const measured = poll.ready ? this.on.measured(poll.ready) : "";
-    this.why.textContent = measured ? `${why} ${t("poll.measured", { summary: measured })}` : why;
+    this.why.textContent = measured ? paragraph([why, t("poll.measured", { summary: measured })]) : why;
     const part = tally ? shares(tally) : [];
     [...this.options.children].forEach(({ firstElementChild: box }, i) => {
       if (box instanceof HTMLButtonElement) box.setAttribute("aria-pressed", String(mine === i));
       box.classList.toggle("mine", mine === i);
       box.classList.toggle("right", poll.revealed && poll.right === i);
       box.querySelector(".bar").style.transform = `scaleX(${(part[i] ?? 0) / 100})`;
-      const said = tally ? `${part[i]} % (${tally[i]})` : "";
+      const said = tally ? `${percent(part[i] / 100)} (${tally[i]})` : "";
       box.querySelector(".count").textContent = poll.revealed && poll.right === i ? `${said} ✓ ${t("poll.right")}` : said;
     });
     if (!this.on.choose) return;

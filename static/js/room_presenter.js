@@ -10,6 +10,8 @@ import { t } from "./text.js";
 const byId = (id) => document.getElementById(id);
 /** Milliseconds between two looks at the stage: ten times a second is as often as anybody is told. */
 const LOOK = 100;
+/** Only what is new: a status that is written again is read out again. @param {Element} element @param {string} text */
+const write = (element, text) => element.textContent === text || (element.textContent = text);
 const TYPED = 4000; // characters of a field that a room takes
 
 export class Presenter {
@@ -85,7 +87,12 @@ export class Presenter {
       this.chip.toggleAttribute("data-floating", !isIntersecting),
     );
     this.corner.observe(document.querySelector(".masthead"));
-    this.dialog.addEventListener("close", () => this.#calm(), { signal: this.listeners.signal });
+    const closed = () => {
+      this.#calm();
+      const at = document.activeElement;
+      if (at === document.body || this.dialog.contains(at)) this.chip.focus(); // the button that opened it is gone
+    };
+    this.dialog.addEventListener("close", closed, { signal: this.listeners.signal });
   }
 
   /** What followers are to see. @returns {import("./room_state.js").RoomState} */
@@ -184,13 +191,13 @@ export class Presenter {
     const total = (tally ?? []).reduce((sum, count) => sum + count, 0);
     this.card.show(poll && { ...poll, tally, right }, null, this.peeking ? tally : null);
     if (!poll) return;
-    this.card.note.textContent = counted("poll.answered", total);
+    write(this.card.note, counted("poll.answered", total));
     byId("poll-peek").hidden = byId("poll-reveal").hidden = revealed;
     byId("poll-peek").textContent = t(this.peeking ? "poll.unpeek" : "poll.peek");
   }
 
   #followers(count) {
-    byId("room-followers").textContent = counted("room.followers", count);
+    write(byId("room-followers"), counted("room.followers", count));
     byId("room-chip-count").textContent = String(count);
   }
 
@@ -223,10 +230,12 @@ export class Presenter {
     this.ask.stop();
     this.#trouble("");
     this.#calm();
+    const held = this.dialog.contains(document.activeElement);
     this.dialog.close();
     this.card.show(null, null, null);
     this.chip.hidden = byId("room-ask").hidden = true;
     byId("room-open").hidden = false;
+    if (held) byId("room-open").focus();
     this.page.lessons.poll = null;
     this.page.lessons.present(null);
     this.page.announce(t("room.ended_here"));

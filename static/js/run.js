@@ -15,14 +15,18 @@ const STRIP_STAGES = new Set(["prior"]);
 
 export class Run {
   /**
-   * @param {{pipeline: string, input: object, settings: object, source: "recorded" | "live", id?: string}} init
+   * @param {{pipeline: string, input: object, settings: object, source: "recorded" | "live", id?: string,
+   *   branch?: import("./branch_choice.js").Branch}} init branch: where it goes on from, if not from noise
    */
-  constructor({ pipeline, input, settings, source, id = "" }) {
+  constructor({ pipeline, input, settings, source, id = "", branch }) {
     this.pipeline = pipeline;
     this.input = input;
     this.settings = settings;
     this.source = source;
     this.id = id;
+    this.branch = branch;
+    /** @type {Run | undefined} whose frames before the fork are this run's history */
+    this.parent = undefined;
     /** @type {any} data of the start event */
     this.start = null;
     /** @type {RunStage[]} */

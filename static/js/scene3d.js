@@ -98,8 +98,9 @@ export class Scene3D {
   /**
    * @param {import("./molecule.js").Molecule} molecule @param {number} radius Å from the middle to the edge
    * @param {import("./orientation.js").Quaternion} turn how the molecule is turned
+   * @param {boolean} [kept] whether the camera stays where somebody has put it
    */
-  build(molecule, radius, turn) {
+  build(molecule, radius, turn, kept = false) {
     this.molecule = molecule;
     const neighbours = molecule.atoms.map(() => ({ bonds: [], bondOrder: [] }));
     for (const [i, j, order] of molecule.bonds) {
@@ -132,7 +133,7 @@ export class Scene3D {
       return model;
     });
     this.atoms = this.models.map((model) => model.selectedAtoms({}));
-    this.touched = false;
+    if (!kept) this.touched = false;
     this.fit(radius, turn, false);
   }
 
@@ -184,24 +185,36 @@ export class Scene3D {
    */
   overlay(shapes) {
     const viewer = this.viewers[1];
-    for (const shadow of this.shadows ?? []) viewer.removeModel(shadow);
-    this.shadows = shapes.map(({ xyz, colour, radius }) => {
-      const shadow = viewer.addModel();
-      shadow.addAtoms(
-        this.molecule.atoms.map((atom, i) => ({
-          elem: atom.element,
-          serial: i,
-          x: xyz[3 * i],
-          y: xyz[3 * i + 1],
-          z: xyz[3 * i + 2],
-          // Joined as the model's own atoms are; the object keeps bonds and orders apart from theirs.
-          bonds: [...this.atoms[1][i].bonds],
-          bondOrder: this.atoms[1][i].bondOrder.map(() => 1),
-        })),
-      );
-      shadow.setStyle({}, { stick: { radius, color: colour } });
-      return shadow;
+    const held = this.shadows ?? [];
+    for (const shadow of held.splice(shapes.length)) viewer.removeModel(shadow);
+    // What moves with every frame keeps its model: making one takes longer than drawing it.
+    while (held.length < shapes.length) held.push(this.#shadow(viewer));
+    shapes.forEach(({ xyz, colour, radius }, k) => {
+      held[k].selectedAtoms({}).forEach((atom, i) => {
+        [atom.x, atom.y, atom.z] = [xyz[3 * i], xyz[3 * i + 1], xyz[3 * i + 2]];
+      });
+      held[k].setStyle({}, { stick: { radius, color: colour } });
+      const lone = (atom) => atom.bonds.length === 0;
+      held[k].setStyle({ predicate: lone }, { sphere: { radius: 6 * radius, color: colour } });
     });
+    this.shadows = held;
+  }
+
+  #shadow(viewer) {
+    const shadow = viewer.addModel();
+    shadow.addAtoms(
+      this.molecule.atoms.map((atom, i) => ({
+        elem: atom.element,
+        serial: i,
+        x: 0,
+        y: 0,
+        z: 0,
+        // Joined as the model's own atoms are; the object keeps bonds and orders apart from theirs.
+        bonds: [...this.atoms[1][i].bonds],
+        bondOrder: this.atoms[1][i].bondOrder.map(() => 1),
+      })),
+    );
+    return shadow;
   }
 
   /**

@@ -1,23 +1,22 @@
 /** The chart for those who do not see it: a sentence per run and a table. */
 
-import { HIGHEST, bandName } from "./chart.js";
-import { number, t } from "./text.js";
-import { ratioWords } from "./words.js";
+import { HIGHEST } from "./chart.js";
+import { listed, number, paragraph, t } from "./text.js";
+import { bandName, ratioWords } from "./words.js";
 
 /** @param {import("./chart.js").Row[]} rows @returns {string} */
 export function summaryOf(rows) {
-  return rows
-    .map(({ name, settling }) => {
-      const parts = settling.bands.map((band) =>
-        band.settled_at === null
-          ? t("chart.summary.never", { band: bandName(band) })
-          : t("chart.summary.settled", { band: bandName(band), value: ratioWords(band.settled_at) }),
-      );
-      const highest = Math.max(...settling.bands.flatMap(({ error }) => error));
-      const cut = highest > HIGHEST ? ` ${t("chart.summary.cut", { value: number(highest) })}` : "";
-      return t("chart.summary", { name, parts: parts.join(", ") }) + cut;
-    })
-    .join(" ");
+  const sentences = rows.flatMap(({ name, settling }) => {
+    const parts = settling.bands.map((band) =>
+      band.settled_at === null
+        ? t("chart.summary.never", { band: bandName(band) })
+        : t("chart.summary.settled", { band: bandName(band), value: ratioWords(band.settled_at) }),
+    );
+    const summary = t("chart.summary", { name, parts: listed(parts) });
+    const highest = Math.max(...settling.bands.flatMap(({ error }) => error));
+    return highest > HIGHEST ? [summary, t("chart.summary.cut", { value: number(highest) })] : [summary];
+  });
+  return paragraph(sentences);
 }
 
 /** @param {import("./chart.js").Row[]} rows @returns {HTMLTableElement[]} */

@@ -4,8 +4,8 @@ import { Player } from "./player.js";
 import { PlayerView } from "./player_view.js";
 import { axisOf, levelAt, positionOf, settledAt, stopsOf, ticksOf, visibleFrames } from "./timeline.js";
 import { listen } from "./keys.js";
-import { t } from "./text.js";
-import { atomNoise, particleNoise, pictureNoise, tokenWords } from "./words.js";
+import { listed, t } from "./text.js";
+import { atomNoise, particleNoise, pictureNoise, settledWords, tokenWords } from "./words.js";
 
 const FOCUS = ["both", "estimate", "noisy"];
 
@@ -25,11 +25,18 @@ export class Stage {
       changed: () => this.changed(),
       swap: () => this.swap(),
       sample: (direction) => this.#several().move(direction),
-      grid: () => this.#several().toggleGrid(),
+      // With two tracks of a run on the stage the key changes between them.
+      grid: () => this.branching?.swap() || this.#several().toggleGrid(),
+      branch: () => this.branching?.press(),
     });
     this.frame = 0;
     /** called whenever the playhead may have moved */
     this.moved = () => {};
+    /** called when the playhead, on its way, comes to where all runs have settled: "global", then "local" */
+    this.reached = (_mark) => {};
+    this.told = new Set();
+    /** @type {import("./branch_door.js").BranchDoor | null} */
+    this.branching = null;
     listen(
       (action) => this.view.act(action),
       (u) => this.seek(u),
@@ -67,8 +74,10 @@ export class Stage {
 
   /** The runs have changed: new axis, new stops. */
   refresh() {
+    this.told.clear();
     const runs = this.panels.map(({ run }) => run);
-    const levels = runs.flatMap((run) => run?.levels ?? []);
+    const ghosts = this.panels.map(({ ghost }) => ghost?.run);
+    const levels = [...runs, ...ghosts].flatMap((run) => run?.levels ?? []);
     if (levels.length > 0) this.axis = axisOf(levels);
     for (const run of runs) run?.pace(this.axis);
     this.view.setRuns(runs, this.axis);
@@ -104,6 +113,7 @@ export class Stage {
     for (const panel of this.all) moved = panel.update(level) || moved;
     this.view.draw();
     this.moved();
+    this.branching?.look();
     if (moved || !this.spoken) this.#say();
     if ((this.player.playing || this.player.following) && this.frame === 0) {
       this.then = performance.now();
@@ -116,9 +126,21 @@ export class Stage {
     // After a pause of the browser (another tab) the playhead goes on, it does not leap.
     // And a frame's time may lie before the moment that asked for it.
     const seconds = Math.max(0, (now - this.then) / 1000);
+    const before = this.player.u;
     this.player.tick(Math.min(seconds, this.player.following ? 0.4 : 0.1));
     this.then = now;
+    this.#pass(before, this.player.u);
     this.changed();
+  }
+
+  /** Each mark is told once: a loop would say it again and again. */
+  #pass(before, after) {
+    for (const mark of ["global", "local"]) {
+      const u = this.view.marks[mark];
+      if (typeof u !== "number" || !(before < u && u <= after) || this.told.has(mark)) continue;
+      this.told.add(mark);
+      this.reached(mark);
+    }
   }
 
   #say() {
@@ -136,9 +158,11 @@ export class Stage {
       else noise = atomNoise(sigma, view.diameter);
       readings.push({ accent, text: noise });
       if (final) return t("value.panel_done", { name });
-      return t("value.panel", { name, step: frame.step + 1, steps: frame.steps, noise });
+      const settled = run.stepwise ? "" : settledWords(run.done?.settling, frame.sigma_over_data);
+      const where = settled ? listed([noise, settled]) : noise;
+      return t("value.panel", { name, step: frame.step + 1, steps: frame.steps, noise: where });
     });
-    this.view.say(words.join("; "), readings);
+    this.view.say(words.join(t("mark.semicolon")), readings);
   }
 
   /** Next layout of the views: side by side, the guess large, the noisy state large. */

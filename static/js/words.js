@@ -1,6 +1,6 @@
 /** Noise levels in words and in units people feel. Pure but for the catalogue. */
 
-import { t, number } from "./text.js";
+import { knows, language, number, percent, t } from "./text.js";
 
 const BOND = 1.5; // Å, a C-C bond
 
@@ -13,10 +13,10 @@ export const noiseShare = (ratio) => ratio ** 2 / (1 + ratio ** 2);
 /** @param {number} ratio sigma / sigma_data @returns {string} */
 export function pictureNoise(ratio) {
   if (!(ratio > 0)) return t("noise.picture.clean");
-  const percent = noiseShare(ratio) * 100;
-  let shown = `${Math.round(percent)} %`;
-  if (percent > 99.5) shown = "> 99 %";
-  else if (percent < 1) shown = "< 1 %";
+  const share = noiseShare(ratio);
+  let shown = percent(share);
+  if (share > 0.995) shown = t("mark.above", { value: percent(0.99) });
+  else if (share < 0.01) shown = t("mark.below", { value: percent(0.01) });
   return t("noise.picture", { percent: shown });
 }
 
@@ -55,3 +55,23 @@ export function tickLabel(level) {
 
 /** A noise level relative to the data, as said in sentences. @param {number} ratio */
 export const ratioWords = (ratio) => (ratio >= 0.1 ? number(ratio) : t("axis.part", { value: number(1 / ratio) }));
+
+/** What a band of settling curves is about. @param {{name: string, label: string}} band */
+export const bandName = ({ name, label }) => (knows(`chart.label.${name}`) ? t(`chart.label.${name}`) : label);
+
+const both = new Intl.ListFormat(language, { type: "conjunction" });
+
+/**
+ * What of a run has settled at a noise level and what has not.
+ * @param {{bands: any[]} | undefined} settling its curves, known when it is complete
+ * @param {number} ratio sigma / sigma_data @returns {string} "" without curves
+ */
+export function settledWords(settling, ratio) {
+  const bands = settling?.bands ?? [];
+  if (bands.length === 0) return "";
+  const at = (band) => band.settled_at !== null && ratio <= band.settled_at;
+  const said = (which) => both.format(which.map(bandName));
+  const [done, open] = [bands.filter(at), bands.filter((band) => !at(band))];
+  if (done.length === 0) return t("settled.none");
+  return open.length > 0 ? t("settled.some", { done: said(done), open: said(open) }) : t("settled.all");
+}

@@ -13,6 +13,7 @@ from browser_stage import Stage, Watch
 from playwright.sync_api import BrowserContext, Page, expect
 from school import School, light
 
+from app.languages import part
 from app.room_polls import LESSONS
 
 SIZES = {"projection": (1920, 1080), "laptop": (1366, 768), "phone": (390, 844)}
@@ -268,10 +269,8 @@ def test_every_lesson_has_its_words(school: School, page: Page) -> None:
     got = page.evaluate(
         """async () => {
           const { LESSONS } = await import('/static/js/lesson_list.js');
-          const { lessons } = await import('/static/js/text/en_lessons.js');
-          const { room } = await import('/static/js/text/en_room.js');
           const { SOURCES } = await import('/static/js/lesson_sources.js');
-          return {words: {...lessons, ...room}, sources: Object.keys(SOURCES),
+          return {sources: Object.keys(SOURCES),
             used: [...new Set(LESSONS.flatMap(({ sources }) => sources))],
             lessons: LESSONS.map(({ id, correct, sources, steps }) => ({id, correct, sources,
               steps: steps.map(({ id, asks, reveals, said, act, done }) =>
@@ -280,7 +279,7 @@ def test_every_lesson_has_its_words(school: School, page: Page) -> None:
                   by_doing: typeof done === 'function'}))}))};
         }"""
     )
-    words = got["words"]
+    words = {**part("en", "lessons"), **part("en", "room")}
     assert {f"lesson_{lesson['id']}": 3 for lesson in got["lessons"]} == LESSONS
     assert sorted(got["used"]) == sorted(got["sources"])
     wanted = set()
@@ -308,26 +307,11 @@ def test_every_lesson_has_its_words(school: School, page: Page) -> None:
     assert own - wanted - {"lesson.dye.lane"} == set()  # no sentence that nobody shows
 
 
-def test_the_overview_says_what_the_catalogue_says(school: School, page: Page) -> None:
-    html = page.request.get(f"{school.server.url}/lessons").text()
-    page.goto(f"{school.server.url}/docs")
-    got = page.evaluate(
-        """async (html) => {
-          const { lessons } = await import('/static/js/text/en_lessons.js');
-          const parsed = new DOMParser().parseFromString(html, 'text/html');
-          return [...parsed.querySelectorAll('main [data-t]')].map(
-            (e) => [lessons[e.dataset.t], e.textContent]);
-        }""",
-        html,
-    )
-    assert len(got) == 14 and all(word == text for word, text in got)
-
-
 def test_lessons_are_fetched_when_one_is_opened(school: School, page: Page) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(urlsplit(request.url).path))
     school.open()
-    late = {"/static/js/lesson.js", "/static/js/text/en_lessons.js", "/static/css/lesson.css"}
+    late = {"/static/js/lesson.js", "/text/en/lessons.json", "/static/css/lesson.css"}
     assert not late & set(asked)
     page.goto(f"{school.server.url}/?lesson=dye&lowgfx=1")
     expect(page.locator("#lesson h3")).to_be_visible()

@@ -225,7 +225,7 @@ def test_a_run_lost_with_its_server_is_said(stage: Stage, page: Page, watch: Wat
     stage.open()
     page.route("**/api/runs/*/events", lambda route: route.fulfill(status=404, body="{}"))
     page.locator("#molecule-examples button").first.click()
-    expect(page.locator("#trouble")).to_contain_text("was lost")
+    expect(page.locator("#trouble")).to_contain_text("does not know this run any more")
     expect(page.locator("#run")).to_have_text("Run")
 
 
@@ -285,5 +285,5 @@ def test_several_samples_can_be_looked_at(stage: Stage, page: Page, toys: tuple[
     first = page.evaluate(read)
     page.get_by_role("button", name="Next sample").click()
     assert page.evaluate(read) != first
-    page.get_by_role("button", name="Sample before").click()
+    page.get_by_role("button", name="Previous sample").click()
     assert page.evaluate(read) == first

@@ -266,21 +266,6 @@ def test_links_hold_the_state_and_keep_other_keys(module: Any) -> None:
     assert got["bad"] in ([None, None], [])
 
 
-def test_the_template_says_what_the_catalogue_says(origin: Page, module: Any) -> None:
-    """The English words stand in the template for the first paint and in the catalogue for the rest."""
-    html = origin.request.get(origin.url.removesuffix("docs")).text()
-    got = module(
-        "text/en",
-        """const page = new DOMParser().parseFromString(a, 'text/html');
-        return [...page.querySelectorAll('[data-t]')].map((e) => [e.dataset.t, e.textContent])
-          .concat([...page.querySelectorAll('[data-t-label]')].map(
-            (e) => [e.dataset.tLabel, e.getAttribute('aria-label')]))
-          .filter(([key, text]) => m.en[key] !== text);""",
-        html,
-    )
-    assert got == []
-
-
 def test_the_widest_view_lays_the_long_axis_across(module: Any) -> None:
     rng = np.random.default_rng(4)
     flat = rng.standard_normal((60, 3)) * [1, 9, 4]  # widest along y, then z

@@ -14,6 +14,7 @@ from live import Live
 from playwright.sync_api import BrowserContext, Page, expect
 from toy import Toy
 
+from app.languages import part
 from app.room_polls import READY
 
 HEAVY = (
@@ -320,7 +321,7 @@ def test_the_page_for_the_code_is_accessible_and_leads_in(lesson: Class) -> None
 
 def test_every_ready_question_has_its_words(lesson: Class) -> None:
     page = lesson.presenter.page
-    words = page.evaluate("async () => (await import('/static/js/text/en_room.js')).room")
+    words = part("en", "room")
     offered = page.evaluate("async () => (await import('/static/js/room_ask.js')).READY")
     assert offered == {id: count for id, (count, _) in READY.items()}
     for id, (count, right) in READY.items():

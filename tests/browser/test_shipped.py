@@ -91,6 +91,7 @@ def test_what_cannot_be_used_is_refused_beside_the_field(
 
 def test_the_dye_is_stirred_and_gathers_again(shipped: Stage, page: Page) -> None:
     shipped.open()
+    page.locator("#dye-section").scroll_into_view_if_needed()
     page.get_by_role("button", name="spiral").click()
     page.wait_for_selector("#dye-origin[data-origin=live]")
     page.locator("#track").focus()
