@@ -2,6 +2,7 @@
 # make test   install what is missing (a browser too), run every test
 # make check  lint, format, types, and known flaws of the installed packages
 # make fuzz   10 000 random and malformed requests; make soak  30 minutes at full load
+# make page   weight, first paint and frame times of the page in Chromium
 # make bench  a class at our engine, at one run at a time, and at Gradio; make cluster  two replicas
 # make data train evaluate benchmark traces   rebuild what is committed: see README
 VENV ?= .venv
@@ -11,7 +12,7 @@ TORCH ?= torch==2.13.0
 PY := $(VENV)/bin/python
 export OMP_WAIT_POLICY = passive
 
-.PHONY: run test check fuzz soak bench cluster redis format data train evaluate benchmark traces browser clean
+.PHONY: run test check fuzz soak page bench cluster redis format data train evaluate benchmark traces browser clean
 
 run: $(VENV)/.run
 	$(PY) -m app
@@ -32,6 +33,10 @@ fuzz: $(VENV)/.dev
 # Half an hour at full load; MINUTES=3 for a short one.
 soak: $(VENV)/.run
 	$(PY) -m benchmarks.soak --minutes $(or $(MINUTES),30)
+
+# What a visit weighs and how smoothly it moves; rewrites its part of docs/benchmarks.md.
+page: $(VENV)/.dev browser
+	$(PY) -m benchmarks.page
 
 # Prints the table of docs/benchmarks.md and rewrites it. Gradio and diffusers get an environment of
 # their own beside ours, which they only read.

@@ -29,8 +29,8 @@ import torch
 from torch import Tensor
 
 from app import wire
-from app.api import prepare
 from app.pipelines import Pipelines
+from app.preparing import prepare
 from app.schemas import RunIn
 from app.settings import Settings
 from models.diffusion import sampler
@@ -52,7 +52,8 @@ def load(threads: int) -> dict[str, Pipeline]:
 
 def planned(pipeline: Pipeline, body: dict[str, Any]) -> tuple[Any, Any]:
     """-> (plan, settings), read as the server reads them."""
-    plan, settings, _ = prepare(pipeline, RunIn(**body), NO_LIMIT)
+    prepared = prepare(pipeline, RunIn(**body), NO_LIMIT)
+    plan, settings = prepared.plan, prepared.settings
     return plan, settings
 
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "classroom.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 ROOMS = RESULTS.with_name("rooms.json")
+VISIT = RESULTS.with_name("page.json")
 SCALING = PAGE.with_name("scaling.md")
 NAMES = {
     "engine": "Twofold's engine",
@@ -127,9 +128,54 @@ def table(result: dict[str, Any]) -> str:
     return "\n\n".join([head, *(part(result) for part in parts)])
 
 
-def insert(page: str, name: str, text: str) -> str:
+def visit_table(visit: dict[str, Any]) -> str:
+    """What ``make page`` prints: weight and first picture of every page, work while 300 atoms move."""
+
+    def kilobytes(count: int) -> str:
+        return f"{count / 1000:.0f} kB"
+
+    pages = [
+        [
+            name,
+            kilobytes(one["own_bytes"]),
+            *(kilobytes(one["bytes"].get(kind, 0)) for kind in ("html", "css", "js", "words")),
+            *(kilobytes(one["bytes"].get(kind, 0)) for kind in ("recorded", "libraries")),
+            one["requests"],
+            *("-" if one[key] is None else f"{one[key]} ms" for key in ("paint_ms", "moved_ms")),
+        ]
+        for name, one in visit["pages"].items()
+    ]
+    head = ["page, first load", "own", "HTML", "CSS", "JS", "words", "recorded runs", "libraries"]
+    loads = markdown([*head, "requests", "first paint", "recorded run moves"], pages)
+    motion = visit["motion"]
+    rows = [
+        [name]
+        + [f"{one[key]:.1f} ms" for key in ("work_ms_median", "work_ms_p95", "wall_ms_median")]
+        + [one.get(key, "-") for key in ("moves_per_s", "turns_per_s")]
+        for name, one in motion.items()
+        if isinstance(one, dict)
+    ]
+    head = [f"{motion['atoms']} atoms, per 1/30 s", "main thread p50", "p95", "by the clock p50"]
+    moved = markdown([*head, "playhead's moves/s", "turns/s"], rows)
+    stage, work = visit["pages"]["stage"], motion["all"]["work_ms_median"]
+    asked = [
+        ["stage: HTML + CSS + JS + words", "< 150 kB", kilobytes(stage["own_bytes"])],
+        ["stage: first paint", "< 1 s", f"{stage['paint_ms'] / 1000:.2f} s"],
+        ["main thread, 300 atoms at 30 inputs a second", "< 16 ms", f"{work:.1f} ms"],
+    ]
+    met = [stage["own_bytes"] < 150_000, stage["paint_ms"] < 1000, work < 16]
+    rows = [[*row, "yes" if yes else "**no**"] for row, yes in zip(asked, met, strict=True)]
+    machine = visit["machine"]
+    when = (
+        f"Measured {visit['measured_at']} on {machine['cores']} cores, Chromium {visit['browser']}, "
+        f"WebGL by the processor, load average before {machine['load_average_before']}."
+    )
+    return "\n\n".join([when, markdown(["target", "asked", "measured", "met"], rows), loads, moved])
+
+
+def insert(page: str, name: str, text: str, command: str = "make bench") -> str:
     """Puts ``text`` between the page's markers of that name. Raises ValueError if there are none."""
-    begin, end = f"<!-- {name}: written by make bench -->", f"<!-- end of {name} -->"
+    begin, end = f"<!-- {name}: written by {command} -->", f"<!-- end of {name} -->"
     before, found, rest = page.partition(begin)
     _, closed, after = rest.partition(end)
     if not found or not closed:
@@ -177,11 +223,17 @@ def needs(result: dict[str, Any], rooms: dict[str, Any] | None) -> str:
     return markdown(head, rows)
 
 
+def publish_visit(visit: dict[str, Any]) -> None:
+    PAGE.write_text(insert(PAGE.read_text(), "visit", visit_table(visit), "make page"))
+
+
 def publish() -> None:
     """Rewrites both pages from the result files; rooms may not have been measured."""
     result = json.loads(RESULTS.read_text())
     rooms = json.loads(ROOMS.read_text()) if ROOMS.exists() else None
     PAGE.write_text(insert(PAGE.read_text(), "classroom", table(result)))
+    if VISIT.exists():
+        publish_visit(json.loads(VISIT.read_text()))
     page = insert(SCALING.read_text(), "costs", costs(result, rooms))
     SCALING.write_text(insert(page, "needs", needs(result, rooms)))
 
