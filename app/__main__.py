@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -44,6 +45,7 @@ async def _announce(pipelines: Pipelines, url: str) -> None:
 
 
 def main() -> None:
+    end_on_sigterm()
     settings = read_settings(Settings, "python -m app")
 
     def build() -> FastAPI:
@@ -52,6 +54,13 @@ def main() -> None:
         return create_app(settings)
 
     serve_forever(settings, listen(settings.host, settings.port), build)
+
+
+def end_on_sigterm() -> None:
+    """Ends the program on SIGTERM also where it is process 1 of a container, for which the system has no
+    default: without this a stop during start-up waits until it is killed. uvicorn takes over while it
+    serves and, when it has shut down, raises the signal once more: then too it means a clean end."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 
 def read_settings(kind: type[S], prog: str) -> S:

@@ -7,11 +7,12 @@ import sys
 
 from fastapi import FastAPI
 
-from app.__main__ import listen, read_settings, serve_forever
+from app.__main__ import end_on_sigterm, listen, read_settings, serve_forever
 from app.cluster.settings import ScaleSettings
 
 
 def main() -> None:
+    end_on_sigterm()
     front_only = sys.argv[1:2] == ["front"]
     if front_only:
         del sys.argv[1]

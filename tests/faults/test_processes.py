@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -112,3 +113,23 @@ def test_sigkill_and_restart_and_a_drain(shaky: Callable[..., Shaky]) -> None:
         assert client.get("/healthz").status_code == 200
         assert list(events)[-1]["event"] == "done"  # it may end by itself
     again.process.wait(timeout=30)  # long before the 60 s are over: nothing is left to wait for
+
+
+def test_a_stop_during_start_up_ends_at_once_and_cleanly() -> None:
+    """Process 1 of a container has no default for SIGTERM: whoever waits for one waits for SIGKILL."""
+    with subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "app", "--port", "0"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as starting:
+        try:
+            assert starting.stderr is not None
+            for line in starting.stderr:  # one for each module that has been read
+                if line.rpartition("|")[2].strip() == "numpy":  # torch comes after it
+                    break
+            starting.send_signal(signal.SIGTERM)
+            starting.communicate(timeout=60)
+            assert starting.returncode == 0
+        finally:
+            starting.kill()
