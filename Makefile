@@ -4,7 +4,7 @@
 # make fuzz   10 000 random and malformed requests; make soak  30 minutes at full load
 # make page   weight, first paint and frame times of the page in Chromium
 # make bench  a class at our engine, at one run at a time, and at Gradio; make cluster  two replicas
-# make data train evaluate benchmark traces   rebuild what is committed: see README
+# make data train evaluate benchmark traces animation   rebuild what is committed: see README
 VENV ?= .venv
 PYTHON ?= python3
 # The CPU build of PyTorch is enough; set TORCH="torch --index-url ..." for another one.
@@ -73,6 +73,10 @@ evaluate: $(VENV)/.all
 
 benchmark: $(VENV)/.run
 	$(PY) -m benchmarks.stage
+
+# The README's picture and film, from a real browser on a real server.
+animation: browser
+	$(PY) -m benchmarks.animation
 
 traces: $(VENV)/.run
 	$(PY) -m app.record --out static/traces

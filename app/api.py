@@ -21,6 +21,7 @@ from app.logs import fields
 from app.pipelines import Unavailable
 from app.preparing import affordable, prepare
 from app.references import with_branch, with_pictures
+from app.resolving import describe, settings_json
 from app.runs import Run
 from app.schemas import (
     BadRequest,
@@ -30,10 +31,8 @@ from app.schemas import (
     RunIn,
     RunOut,
     RunState,
-    describe,
     parse_run,
     run_schema,
-    settings_json,
 )
 from app.services import Has, Services
 from models.pipeline import Pipeline

@@ -70,7 +70,7 @@ def told(key: str, value: Any, words: Words) -> str:
         low, high = (told(key, v, words) for v in value)
         return words.text("card.range", low=low, high=high)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return str(value)
+        return words.known(str(value)) or str(value)  # some scores are sentences
     whole = key.split(".")
     if isinstance(value, float) and abs(value) <= 1 and any(_SHARES.search(part) for part in whole):
         return words.percent(value)

@@ -21,8 +21,9 @@ from app import pictures, wire
 from app.mmcif_file import mmcif
 from app.molecule_files import FileMolecule, confidence
 from app.pdb_file import DoesNotFit, pdb
+from app.resolving import settings_json
 from app.runs import Run
-from app.schemas import BadRequest, settings_json
+from app.schemas import BadRequest
 from app.sdf_file import sdf
 
 

@@ -164,16 +164,18 @@ def language_of(request: Request) -> str:
     return chosen(request.query_params.get("lang"), request.headers.get("accept-language", ""))
 
 
+def link(request: Request, path: str) -> str:
+    """The address of one of our own pages, in the language that this page's address asked for."""
+    if not request.query_params.get("lang"):
+        return path
+    where, mark, place = path.partition("#")
+    joint = "&" if "?" in where else "?"
+    return f"{where}{joint}lang={language_of(request)}{mark}{place}"
+
+
 def context(request: Request) -> dict[str, Any]:
     """What every template knows: ``t``, ``number``, ``link``, ``lang``, ``languages``."""
     language = language_of(request)
-    asked = request.query_params.get("lang") in LANGUAGES
-
-    def link(path: str) -> str:
-        """One of our own pages, in the language that the address asked for."""
-        where, mark, place = path.partition("#")
-        joint = "&" if "?" in where else "?"
-        return f"{where}{joint}lang={language}{mark}{place}" if asked else path
 
     def words(*names: str) -> str:
         return f"/text/{language}/{','.join(names)}.json"
@@ -183,7 +185,7 @@ def context(request: Request) -> dict[str, Any]:
         "t": t,
         "number": lambda value, digits=0: number(language, value, digits),
         "significant": lambda value: localised(language, f"{value:,.4g}"),
-        "link": link,
+        "link": lambda path: link(request, path),
         "words": words,
         "lang": language,
         "lang_tag": TAGS[language],

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.resolving import resolve, settings_json
 from app.schemas import (
     BadRequest,
     BranchIn,
@@ -15,8 +16,6 @@ from app.schemas import (
     RunIn,
     SettingsIn,
     below,
-    resolve,
-    settings_json,
 )
 from models.branching import Branch, Branching
 from models.diffusion.sampler import Run

@@ -16,8 +16,9 @@ from anyio.to_thread import run_sync
 from PIL import Image
 
 from app import wire
+from app.resolving import settings_json
 from app.runs import Run
-from app.schemas import MAX_BRANCHES, BadRequest, BranchIn, OfIn, below, settings_json
+from app.schemas import MAX_BRANCHES, BadRequest, BranchIn, OfIn, below
 from app.uploads import SIDE, PictureStore
 
 # Where an input of a picture pipeline may hold a picture.

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.admission import Busy
+from app.languages import link
 from app.pages import templates
 from app.rooms import normal
 from app.rooms_api import find_room
@@ -20,7 +21,7 @@ router = APIRouter(include_in_schema=False)
 async def join(request: Request, code: str = Query("", max_length=64)) -> Response:
     """A field for the code. It works without scripts: the form asks for this page again."""
     if normal(code):
-        return RedirectResponse(f"/room/{normal(code)}", 303)
+        return RedirectResponse(link(request, f"/room/{normal(code)}"), 303)
     problem = "malformed" if code else ""
     context = {"problem": problem, "typed": code[:12]}
     return gzipped(
@@ -49,5 +50,5 @@ async def follow(code: str, request: Request, services: Has) -> Response:
             templates.TemplateResponse(request, "room_join.html", context, 429, headers), request
         )
     if code != room.head.code:
-        return RedirectResponse(f"/room/{room.head.code}", 303)
+        return RedirectResponse(link(request, f"/room/{room.head.code}"), 303)
     return gzipped(templates.TemplateResponse(request, "stage.html", {"follower": True}), request)

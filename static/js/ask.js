@@ -190,7 +190,9 @@ export class Ask {
   /** Settings whose sliders stand where they stood at first. @param {string} pipeline @returns {string[]} */
   untouched(pipeline) {
     const sliders = Object.entries(this.sliders[pipeline] ?? {});
-    return sliders.filter(([, { value, dataset }]) => value === dataset.default).map(([name]) => name);
+    // A slider without a say is none that nobody touched.
+    const resting = sliders.filter(([, { value, dataset, disabled }]) => !disabled && value === dataset.default);
+    return resting.map(([name]) => name);
   }
 
   /**

@@ -1,7 +1,7 @@
 /** Branches: a run goes on from a step of another one, and both stay. Fetched when the first is wanted. */
 
 import { DEEPEST, childOf, depthOf, matches, ofRun, placeOf } from "./branch_choice.js";
-import { childIn, graft } from "./branch_compose.js";
+import { childIn, graft, ownerOf } from "./branch_compose.js";
 import { Ghost } from "./branch_ghost.js";
 import { drawFork } from "./branch_lane.js";
 import { readBranches, writeBranches } from "./branch_link.js";
@@ -21,32 +21,39 @@ export class Branches {
     this.page = door.page;
     /** @type {{panel: import("./panel.js").Panel, test: (run: any) => boolean, done: (run: any) => void}[]} */
     this.waiting = [];
+    /** children whose distance has been said */
+    this.known = new WeakSet();
+    /** the address that is being computed */
+    this.opening = "";
     this.page.stage.view.forked = (i, ...where) => this.#lane(this.page.stage.panels[i], ...where);
   }
 
   // -- a new branch ------------------------------------------------------------------------------
 
-  /** Goes on from the playhead. @param {import("./panel.js").Panel[]} [panels] the stage's, unless it is about others */
+  /** Goes on from the playhead. @param {import("./panel.js").Panel[]} [panels] other ones than the stage's */
   press(panels = this.page.stage.panels) {
     const { ask } = this.page;
     const form = panels === this.page.stage.panels;
     const able = panels
-      .map((panel) => ({ panel, place: placeOf({ ...panel.shown, run: panel.run, level: panel.level }, this.door.stages(panel.id)) }))
+      .map((panel) => {
+        const { id, run, shown, level } = panel;
+        const place = placeOf({ ...shown, run, level }, this.door.stages(id));
+        return { panel, place, run: place && ownerOf(run, place) }; // left of a fork it is the parent that is left
+      })
       .filter(({ place }) => place);
     if (able.length === 0) {
       this.say(t(panels.every(({ run }) => run) ? "branch.nowhere" : "branch.nothing"));
       return;
     }
-    const asked = able.map(({ panel: { id, run } }) => (form ? ask.request(id) : { input: run.input, settings: {} }));
+    const asked = able.map(({ panel: { id }, run }) => (form ? ask.request(id) : { input: run.input, settings: {} }));
     if (asked.includes(null)) return; // the form says why
     const children = able.map((one, i) => {
-      const { id, run } = one.panel;
-      return { ...one, child: childOf(run, asked[i], ask.preset, ask.untouched(id)) };
+      return { ...one, child: childOf(one.run, asked[i], ask.preset, ask.untouched(one.panel.id)) };
     });
     let chosen = children.filter(({ child }) => child.changed.length > 0);
     const dice = chosen.length === 0;
     if (dice) {
-      const held = children.map(({ panel }) => panel.run.settings.seed);
+      const held = children.map(({ run }) => run.settings.seed);
       let seed;
       do seed = Math.floor(Math.random() * SEEDS);
       while (held.includes(seed));
@@ -54,21 +61,22 @@ export class Branches {
       for (const { child } of children) child.settings.seed = seed;
       chosen = children;
     }
-    const deep = chosen.filter(({ panel }) => depthOf(ofRun(panel.run)) >= DEEPEST);
+    const deep = chosen.filter(({ run }) => depthOf(ofRun(run)) >= DEEPEST);
     if (deep.length > 0) {
       this.say(t("branch.deep", { count: DEEPEST }));
       return;
     }
-    for (const { panel, place, child } of chosen) this.#go(panel, child, { of: ofRun(panel.run), ...place });
-    const parts = chosen.map(({ panel, place, child }) => {
-      const what = dice ? "" : askedWords({ ...panel.run, ...child, start: null }, panel.run);
-      return t(what ? "branch.began.with" : "branch.began", { name: panel.name, step: place.step + 1, steps: place.steps, what });
+    for (const { panel, place, run, child } of chosen) this.#go(panel, child, { ...place, of: ofRun(run) }, run);
+    const parts = chosen.map(({ panel, place, run, child }) => {
+      const what = dice ? "" : askedWords({ ...child, start: null }, run);
+      const { step, steps } = place;
+      return t(what ? "branch.began.with" : "branch.began", { name: panel.name, step: step + 1, steps, what });
     });
     if (dice) parts.unshift(t("branch.dice", { seed: chosen[0].child.settings.seed }));
     this.say(paragraph(parts));
   }
 
-  #go(panel, { input, settings }, { of, stage, step, sigma }, parent = panel.run) {
+  #go(panel, { input, settings }, { of, stage, step, sigma }, parent) {
     const begin = (child) => graft(child, parent);
     return this.page.runners[panel.id].go(input, settings, { branch: { of, stage, step, sigma }, begin });
   }
@@ -76,6 +84,10 @@ export class Branches {
   /** Beside the player, and to those who listen. @param {string} text @param {boolean} [end] how a branch ended */
   say(text, end = false) {
     const box = byId("branch-said");
+    if (!box) {
+      this.page.announce(text);
+      return;
+    }
     // Two panels that speak at once are heard both.
     const now = performance.now();
     const soon = end && !box.hidden && now - (this.endedAt ?? -SAID) < TOGETHER;
@@ -90,11 +102,15 @@ export class Branches {
 
   /** See the door. */
   attached(panel, live, before) {
-    const kin = before !== null && (live.parent === before || before.parent === live);
-    if (kin) this.#haunt(panel, before);
-    else this.#release(panel);
-    if (kin) this.page.written();
-    return kin;
+    const kin = before?.root === live.root;
+    if (!kin) {
+      this.#release(panel);
+      return false;
+    }
+    // Beside a new branch stands the run that it left, which need not be the one that was shown.
+    this.#haunt(panel, before.parent === live || !live.parent ? before : live.parent);
+    this.page.written();
+    return true;
   }
 
   /** A branch of somebody else: with its parent's frames if the parent was here. */
@@ -174,8 +190,9 @@ export class Branches {
     if (!run.done || !ghost.run.done || ghost.told) return;
     ghost.told = true;
     const words = endWords(run, ghost.run, panel.sample);
-    if (words && !this.known?.has(childIn(run, ghost.run))) this.say(t("branch.ended", { name: panel.name, words }), true);
-    this.known = (this.known ?? new WeakSet()).add(childIn(run, ghost.run));
+    const child = childIn(run, ghost.run);
+    if (words && !this.known.has(child)) this.say(t("branch.ended", { name: panel.name, words }), true);
+    this.known.add(child);
   }
 
   /** A panel's main track has come to its end. */
@@ -226,7 +243,10 @@ export class Branches {
     const known = all.filter(({ pipeline }) => ids.includes(pipeline));
     this.opening = text;
     const coming = known.map(({ pipeline, ...of }) => this.#produce(this.page.panels[pipeline], of));
-    Promise.all(coming).then(() => (this.opening = ""));
+    Promise.all(coming).then(() => {
+      this.opening = "";
+      this.page.opened();
+    });
     return known.map(({ pipeline }) => pipeline);
   }
 

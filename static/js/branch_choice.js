@@ -4,7 +4,6 @@
  * @typedef {{input: object, settings: Record<string, any>, branch?: Branch}} Of a run as it was asked for
  * @typedef {{of: Of, stage: string, step: number, sigma?: number}} Branch  as the server takes it; sigma: refused
  *   unless the run has that noise there
- * @typedef {{stage: string, step: number, steps: number, sigma: number}} Place where a run is left
  * @typedef {{input: object, settings: Record<string, any>, changed: string[]}} Child
  *   changed: "input" and names of settings; empty if the child would be the parent again
  */
@@ -29,22 +28,20 @@ const holds = (asked, held) =>
     : same(asked, held);
 
 /**
- * What a panel shows, as a place to go on from.
+ * The frame of what a panel shows that one can go on from.
  * @param {{run: import("./run.js").Run, frame: any, final: any, strip: any, level: number}} shown
  * @param {string[]} stages those that can be left
- * @returns {Place | null} null at the end of a run, before its first frame, and in stages that cannot
+ * @returns {import("./run.js").Frame | null} null at the end of a run, before its first frame, and in stages that cannot
  */
 export function placeOf({ run, frame, final, strip, level }, stages) {
   if (!run || final) return null;
   const chooses = run.stripStage?.name;
   // Before the picture begins there is only its idea.
   const early = !frame || level > frame.level + TOLERANCE;
-  if (early && strip && stages.includes(chooses)) return placed(strip);
+  if (early && strip && stages.includes(chooses)) return strip;
   if (!frame || !stages.includes(frame.stage)) return null;
-  return placed(frame);
+  return frame;
 }
-
-const placed = ({ stage, step, steps, sigma }) => ({ stage, step, steps, sigma });
 
 /**
  * The child of a run: as the run was, with what the form says now.

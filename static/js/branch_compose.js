@@ -28,5 +28,11 @@ export function graft(child, parent) {
 /** Whether a level lies before the fork, where both tracks are one. @param {import("./run.js").Run} child @param {number} level */
 export const shared = (child, level) => child.fork !== undefined && level > child.fork + TOLERANCE;
 
+/** The run that made a frame: a child shows its parents' before the fork. @param {import("./run.js").Run} run @param {import("./run.js").Frame} frame */
+export function ownerOf(run, frame) {
+  const inParent = run.parent?.stages.some(({ frames }) => frames.includes(frame));
+  return inParent ? ownerOf(run.parent, frame) : run;
+}
+
 /** The member of a pair of tracks that grew out of the other. @param {import("./run.js").Run} a @param {import("./run.js").Run} b */
 export const childIn = (a, b) => (a.parent === b ? a : b);

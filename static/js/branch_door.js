@@ -8,8 +8,10 @@ const byId = (id) => document.getElementById(id);
 /**
  * @typedef {{stage: import("./stage.js").Stage, panels: Record<string, import("./panel.js").Panel>,
  *   runners: Record<string, import("./runner.js").Runner>, ask: import("./ask.js").Ask,
- *   announce: (text: string) => void, trouble: (text: string) => void, written: () => void, redraw: () => void}} Page
- *   written: the address is to be brought up to date; redraw: other runs are the main ones
+ *   announce: (text: string) => void, trouble: (text: string) => void, written: () => void, redraw: () => void,
+ *   opened: () => void}} Page
+ *   written: the address is to be brought up to date; redraw: other runs are the main ones; opened: what an
+ *   address asked for has come
  */
 
 export class BranchDoor {
@@ -20,7 +22,7 @@ export class BranchDoor {
     this.infos = {};
     /** @type {import("./branch.js").Branches | null} */
     this.branches = null;
-    this.buttons = [byId("branch"), byId("branch-run")];
+    this.buttons = [byId("branch"), byId("branch-run")].filter(Boolean); // a frame in a slide has none
     for (const button of this.buttons) button.addEventListener("click", () => this.press());
     const { stage, ask } = page;
     stage.branching = this;
@@ -49,6 +51,7 @@ export class BranchDoor {
       return frame && this.stages(id).includes(frame.stage);
     });
     const [button, beside] = this.buttons;
+    if (!button) return;
     if (able !== this.able) button.setAttribute("aria-disabled", String(!able));
     this.able = able;
     if (!able) beside.hidden = true;
@@ -75,6 +78,7 @@ export class BranchDoor {
 
   /** Goes on from where the playhead is, with what the form says. @param {import("./panel.js").Panel[]} [panels] */
   async press(panels) {
+    if (!panels && !this.buttons[0]?.checkVisibility()) return; // a link has taken it away
     (await this.load()).press(panels);
   }
 
@@ -92,6 +96,11 @@ export class BranchDoor {
     // A branch that somebody else has made: in a room, or before a reload.
     if (live.start?.branch && !live.parent) this.load().then((branches) => branches.adopt(panel, live, before));
     return this.branches?.attached(panel, live, before) ?? false;
+  }
+
+  /** Whether the branches of an address are still to come. */
+  get opening() {
+    return Boolean(this.branches?.opening);
   }
 
   /** A panel's main run has come to its end. @param {import("./panel.js").Panel} panel */

@@ -61,7 +61,7 @@ export class Ghost {
     const beside = this.panel.root.querySelector(".dye-words");
     if (beside) beside.append(this.bar);
     else this.views.after(this.bar);
-    document.body.dataset.forked = "";
+    Ghost.#measure();
   }
 
   /** What the tracks are, as far as it is known. */
@@ -128,10 +128,15 @@ export class Ghost {
     return [{ kind: "ghost", xyz, colour, radius: STICK }];
   }
 
+  /** Pictures and player make room while a panel of the stage has two tracks. */
+  static #measure() {
+    document.body.toggleAttribute("data-forked", document.querySelector(".panel .fork-bar") !== null);
+  }
+
   /** Nothing of it stays. */
   leave() {
     this.bar.remove();
-    if (!document.querySelector(".fork-bar")) delete document.body.dataset.forked;
+    Ghost.#measure();
     this.pixels?.remove();
     this.figure?.remove();
     delete this.views.dataset.ghost;

@@ -3,7 +3,7 @@
 import { decode, sampleOf } from "./decode.js";
 import { drawingUrl } from "./net.js";
 import { drawSmall } from "./pixels.js";
-import { number, percent, t } from "./text.js";
+import { number, paragraph, percent, t } from "./text.js";
 
 export class Copying {
   /** @param {HTMLElement} root the tab's panel */
@@ -36,7 +36,7 @@ export class Copying {
     );
     this.place.dataset.copy = [clip.near && "clip", pixels.near && "pixels"].filter(Boolean).join(" ");
     const key = { "clip pixels": "both", clip: "clip", pixels: "pixels" }[this.place.dataset.copy] ?? "far";
-    this.words.textContent = `${t(`copying.${key}`)} ${t("copying.rule")}`;
+    this.words.textContent = paragraph([t(`copying.${key}`), t("copying.rule")]);
   }
 }
 

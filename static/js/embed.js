@@ -56,23 +56,29 @@ byId("embed-open").href = `/?${rest}`;
 const asked = (id) => (id === "dye" ? link.dye : ["dalle2", "dalle1"].includes(id) ? link.prompt : link.molecule) !== undefined;
 const stopAt = lookAs(link, { stage, panels }, ids.some(asked));
 
+/** @type {import("./branch_door.js").BranchDoor | undefined} there if the link has branches */
+let branching;
+
 const runners = Object.fromEntries(
   ids.map((id) => [
     id,
     new Runner(id, {
       attach: (live) => {
+        const before = panels[id].run;
         panels[id].attach(live);
-        stage.player.seek(0);
+        if (!branching?.attached(panels[id], live, before)) stage.player.seek(0);
         stage.player.follow(stopAt ?? 1);
         stage.refresh();
       },
       event: (name, live) => {
-        if (live && name === "start") {
+        if (live && live !== panels[id].run) branching?.beside(panels[id], name);
+        else if (live && name === "start") {
           panels[id].started();
           stage.refresh();
         } else if (live) stage.arrived();
-        if (live && name === "done") {
+        if (live === panels[id].run && name === "done") {
           panels[id].ended();
+          branching?.finished(panels[id]);
           byId("welcome").textContent = t("live.finished", { name: panels[id].name });
         }
       },
@@ -103,6 +109,18 @@ async function showRecording(id) {
   stage.changed();
 }
 
+/** Runs that go on from others. @param {import("./net.js").PipelineInfo[]} infos @returns {Promise<string[]>} whose */
+async function openBranches(infos) {
+  if (!new URLSearchParams(location.search).has("branch")) return [];
+  const { BranchDoor } = await import("./branch_door.js");
+  const announce = (text) => (byId("welcome").textContent = text);
+  const ask = { form: document.createElement("form"), peek: (id) => requestOf(link, id, infos) };
+  const none = () => {};
+  branching = new BranchDoor({ stage, panels, runners, ask, announce, trouble, written: none, redraw: none, opened: none });
+  branching.offer(infos.filter(({ id }) => ids.includes(id)));
+  return branching.open(location.search);
+}
+
 /** The runs of the link, once the server has its models. */
 async function runLink() {
   let infos;
@@ -120,7 +138,8 @@ async function runLink() {
     return;
   }
   trouble("");
-  for (const id of wanted) {
+  const forked = await openBranches(infos);
+  for (const id of wanted.filter((one) => !forked.includes(one))) {
     const request = requestOf(link, id, infos);
     if (request) runners[id].go(request.input, request.settings);
   }

@@ -44,6 +44,7 @@ export function documentOf(text, pipelines) {
   if (!pipelines.includes(found.pipeline)) throw new NotARun("files.pipeline", { name: found.pipeline.slice(0, 40) });
   must(found.settings.samples === undefined || isWhole(found.settings.samples, 1, 64), "settings.samples");
   if (found.checkpoints !== undefined) must(isObject(found.checkpoints), "checkpoints");
+  if (found.branch != null) must(isBranch(found.branch), "branch");
   if (found.events !== undefined) checkEvents(found.events, found.settings.samples ?? 1);
   return found;
 }
@@ -52,6 +53,7 @@ function checkEvents(events, samples) {
   must(Array.isArray(events) && events.length >= 2 && events.length <= MAX_EVENTS, "events");
   must(events.every((one) => isObject(one) && isObject(one.data)), "events");
   const [{ event, data: start }] = events;
+  if (start.branch != null) must(isBranch(start.branch), "events: start.branch");
   must(event === "start" && Array.isArray(start.stages) && start.stages.every(isStage), "events: start");
   const done = events.at(-1);
   must(done.event === "done" && isArray(done.data.sample), "events: done");
@@ -72,6 +74,14 @@ function checkEvents(events, samples) {
 
 const isStage = (stage) =>
   isObject(stage) && typeof stage.name === "string" && (stage.sigmas == null || (Array.isArray(stage.sigmas) && stage.sigmas.every(Number.isFinite)));
+
+/** Where a run went on from: it may itself be a branch, three deep. @param {any} branch */
+function isBranch(branch, depth = 3) {
+  const { of, stage, step } = isObject(branch) ? branch : {};
+  if (!isObject(of) || !isObject(of.input) || !isObject(of.settings)) return false;
+  if (typeof stage !== "string" || !isWhole(step, 0, 1e5)) return false;
+  return of.branch == null || (depth > 1 && isBranch(of.branch, depth - 1));
+}
 
 /** An array as it travels, as many bytes as its shape says. @param {any} value */
 function isArray(value) {

@@ -131,6 +131,7 @@ export class Files {
       const run = Run.fromTrace(found);
       Object.assign(run, { file: true, document: found, branch: found.branch });
       panel.attach(run);
+      stage.branching?.attached(panel, run, before);
       stage.refresh();
       stage.player.seek(1);
       stage.changed();

@@ -8,9 +8,9 @@ import { listed, number, percent, t } from "./text.js";
 import { ratioWords, tickLabel } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const PAD = { left: 4.2, right: 10.8, top: 2.2, bottom: 2.4 }; // rem
+const PAD = { left: 4.2, right: 11.4, top: 2.2, bottom: 2.4 }; // rem
 const NARROW = { below: 560, right: 4.8 }; // one column of units
-const COLUMN = [1.5, 7.2]; // where each model's units stand, rem right of the box
+const COLUMN = [1.5, 7.9]; // where each model's units stand, rem right of the box
 const DOTS = 64; // more steps than this are a line without dots
 const KEYS = { ArrowUp: [0, 1], ArrowDown: [0, -1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
 const STEP = { x: 0.02, y: 0.05 };
@@ -114,7 +114,8 @@ export class ScheduleChart {
       if (shows(k)) parts.push(text(column(k), top - 1.1 * rem, unit, "start", `tick unit ${accent}`));
     });
     parts.push(text(left, top - 1.1 * rem, t("lab.chart.y"), "start", "tick unit"));
-    for (const part of [0, 0.25, 0.5, 0.75, 1]) {
+    const roomy = right - left > 34 * rem;
+    for (const part of roomy ? [0, 0.25, 0.5, 0.75, 1] : [0, 0.5, 1]) {
       parts.push(shape("line", { class: "rule", x1: this.#x(part), x2: this.#x(part), y1: top, y2: bottom }));
       const anchor = part === 0 ? "start" : part === 1 ? "end" : "middle";
       const words = part === 0 ? t("lab.chart.first") : part === 1 ? t("lab.chart.last") : percent(part);

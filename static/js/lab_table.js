@@ -75,7 +75,7 @@ export function spread(found, scale) {
   const { mean, spread: width, count } = found;
   if (count < 2) return level(mean, scale);
   if (scale === "log") return t("lab.spread.factor", { mean: ratioWords(mean), factor: number(width) });
-  return t("lab.spread", { mean: number(mean), spread: number(width) });
+  return t("lab.spread", { mean: number(mean).replace("-", "−"), spread: number(width) });
 }
 
 const level = (value, scale) => (value === null ? "–" : scale === "log" ? ratioWords(value) : number(value));

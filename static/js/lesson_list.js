@@ -13,11 +13,11 @@
  *   correct: how many remarks on the article; reveal: which option the runs have shown to be right
  */
 
-import { clouds, noisier, otherSeed, settled, settledBand, stepsBelow } from "./lesson_numbers.js";
+import { clouds, noisier, otherSeed, pictureDifference, settled, settledBand, stepsBelow } from "./lesson_numbers.js";
 import { CLIP, DALLE1 } from "./lesson_pictures.js";
 import { FEW, scheduled } from "./lesson_schedules.js";
 import { STRUCTURES } from "./lesson_structures.js";
-import { number, t } from "./text.js";
+import { number, percent, t } from "./text.js";
 import { ratioWords } from "./words.js";
 
 const level = (value) => (value === null ? t("lesson.never") : ratioWords(value));
@@ -124,8 +124,24 @@ const AXIS = {
       done: (now) => PAIR.every((id) => otherSeed(now, id)),
       said: (now) => pairSettled(now, 0),
     },
+    {
+      id: "branch",
+      here: "#branch",
+      done: (now) => branched(now) !== null,
+      said: (now) => branched(now),
+    },
   ],
 };
+
+/** The newest branch of the picture: where it left, and how far its end is from the run's. @param {Facts} now */
+function branched(now) {
+  const run = now.fresh("dalle2");
+  const difference = run?.parent ? pictureDifference(run.parent, run) : null;
+  if (difference === null) return null;
+  const { stage, step, sigma } = run.start.branch;
+  const data = run.stages.find(({ name }) => name === stage)?.sigmaData ?? 1;
+  return { step: words(step + 1), noise: ratioWords(sigma / data), difference: percent(difference / 100) };
+}
 
 /** @param {Facts} now @param {0 | 2} scale */
 function pairSettled(now, scale) {

@@ -8,36 +8,51 @@ import { noiseShare } from "./words.js";
 
 const words = (count) => String(count);
 
+/** A caption that the prior has imagined. */
+const imagined = (run) => Boolean(run?.input.prompt) && run.input.prior !== false;
+
 /** @type {Lesson} */
 export const CLIP = {
   id: "clip",
   scene: "both",
-  minutes: 9,
+  minutes: 10,
   correct: 2,
   sources: ["clip", "unclip", "guidance"],
   reveal(now) {
-    const run = now.all("dalle2").findLast(({ input, samples }) => input.prompt && samples > 1) ?? null;
+    const run = now.all("dalle2").findLast((run) => imagined(run) && run.samples > 1) ?? null;
     const cosine = likeness(run);
     if (cosine === null) return null;
     const right = cosine > 0.95 ? 0 : cosine > 0.5 ? 1 : 2;
     return { right, values: { cosine: number(cosine), count: words(run.samples) } };
   },
   steps: [
-    { id: "caption", here: "#prompt", done: (now) => Boolean(now.fresh("dalle2")?.input.prompt) },
+    { id: "caption", here: "#prompt", done: (now) => imagined(now.fresh("dalle2")) },
     { id: "predict", asks: true },
     {
       id: "four",
       here: "#settings summary",
       reveals: true,
-      done: (now) => Boolean(now.fresh("dalle2")?.input.prompt) && now.fresh("dalle2").samples >= 4,
+      done: (now) => imagined(now.fresh("dalle2")) && now.fresh("dalle2").samples >= 4,
     },
     { id: "map", here: "#tab-map", done: (now) => now.tab === "map" && now.max - now.min > 0.2 },
+    {
+      id: "without",
+      here: "#mode",
+      done: (now) => now.fresh("dalle2")?.input.prior === false,
+      said(now) {
+        const fresh = now.fresh("dalle2");
+        const before = now.all("dalle2").findLast((run) => imagined(run) && run.input.prompt === fresh?.input.prompt);
+        const [hits, usual] = [fresh, before].map((run) => named(run ?? null));
+        if (hits === null || usual === null) return null;
+        return { hits: words(hits), count: words(fresh.samples), usual: words(usual), drawn: words(before.samples) };
+      },
+    },
     {
       id: "variations",
       here: '#dalle2 [data-role="actions"]',
       done: (now) => Boolean(now.fresh("dalle2")?.input.variation_of),
       said: (now) => {
-        const prompted = now.all("dalle2").findLast(({ input, samples }) => input.prompt && samples > 1) ?? null;
+        const prompted = now.all("dalle2").findLast((run) => imagined(run) && run.samples > 1) ?? null;
         const [varied, drawn] = [variety(now.fresh("dalle2")), variety(prompted)];
         return varied === null || drawn === null ? null : { varied: number(varied), drawn: number(drawn) };
       },

@@ -22,7 +22,7 @@ const WHOLE = /^\d{1,4}(,\d{1,4})?$/;
 const REAL = /^\d{1,4}(\.\d{1,6})?(,\d{1,4}(\.\d{1,6})?)?$/;
 
 const FORMS = {
-  mode: /^(caption|variations|interpolate|diff|compare)$/,
+  mode: /^(caption|direct|variations|interpolate|diff|compare)$/,
   prompt: TYPED,
   to: TYPED,
   molecule: TYPED,

@@ -62,7 +62,7 @@ const WORDS_OF = {
   preset: ["published"], twins: ["1"], profile: ["1"], loop: ["1"], alone: ["1"],
   view: ["sticks", "spheres", "cartoon"], colour: ["natural", "element", "chain", "entity", "plddt"],
   focus: ["estimate", "noisy"], theme: ["light", "dark", "projector"], speed: ["0.25", "0.5", "1", "2", "4"],
-  mode: ["caption", "variations", "interpolate", "diff", "compare"],
+  mode: ["caption", "direct", "variations", "interpolate", "diff", "compare"],
   kind: ["smiles", "ccd", "protein", "dna", "rna", "fasta", "json"],
 };
 

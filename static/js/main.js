@@ -19,7 +19,8 @@ import { Stage } from "./stage.js";
 import { Tabs } from "./tabs.js";
 import { currentTheme, themeSwitch } from "./theme.js";
 import { said } from "./sentences.js";
-import { paragraph, t, words } from "./text.js";
+import { localLink, paragraph, t, words } from "./text.js";
+import { positionOf } from "./timeline.js";
 import { trouble, watchScripts } from "./trouble.js";
 
 const byId = (id) => document.getElementById(id);
@@ -54,6 +55,11 @@ const panels = {
 const chart = new Late(async () => new (await import("./chart.js")).Chart(byId("chart"), byId("chart-frame")));
 const stage = new Stage({ panels: [panels.dalle2, panels.alphafold3], extra: [panels.dye] });
 stage.reached = (mark) => announce(t(`live.${mark}`));
+const linked = new Late(async () => {
+  const [{ Linked }] = await Promise.all([import("./linked.js"), words("linked")]);
+  return new Linked(stage, { picture: panels.dalle2, molecule: panels.alphafold3 });
+});
+byId("stage").addEventListener("pointerover", () => linked.want().catch(() => {}), { once: true });
 const tabs = new Tabs(byId("below-tabs"));
 const side = new PictureSide(panels, stage, tabs, {
   ask: () => ask,
@@ -115,7 +121,7 @@ const runners = Object.fromEntries(
           drawChart();
         }
         const busy = Object.values(runners).some((runner) => runner.busy);
-        if (!busy) stopAt = 1; // the player knows by now; what is started from here on is not the link's
+        if (!busy && !branching.opening) stopAt = 1; // the player knows by now; what is started from here on is not the link's
         ask.setRunning(busy);
       },
       complain: (text, field) => {
@@ -148,6 +154,7 @@ const branching = new BranchDoor({
   trouble,
   written: () => followedCode || history.replaceState(null, "", address()),
   redraw: () => drawChart(),
+  opened: () => (stopAt = 1),
 });
 
 /** Starts live runs of what the form holds. @param {string[]} ids */
@@ -198,7 +205,8 @@ async function drawChart() {
   if (rows.length === 0) return;
   const [curves, { summaryOf, tablesOf }] = await Promise.all([chart.want(), import("./settling_words.js")]);
   byId("chart-summary").textContent = summaryOf(rows);
-  byId("chart-table").replaceChildren(...tablesOf(rows));
+  const seek = (level) => stage.seek(positionOf(stage.axis, level));
+  byId("chart-table").replaceChildren(...tablesOf(rows, seek));
   curves.draw(rows, stage.axis, stage.ticks).catch(() => {
     byId("chart").textContent = t("chart.missing");
   });
@@ -216,6 +224,11 @@ function restyle() {
   molecules.near.part?.draw();
   drawChart();
 }
+// The lab begins with what is asked for here.
+byId("to-lab").addEventListener("click", ({ currentTarget }) => {
+  const { prompt, molecule, kind, seed, theme } = readLink(address());
+  currentTarget.href = localLink(`/lab${writeLink({ prompt, molecule, kind, seed, theme })}`);
+});
 themeSwitch(() => {
   restyle();
   if (new URLSearchParams(location.search).has("theme")) history.replaceState(null, "", address());

@@ -1,9 +1,11 @@
 /** The concepts as CLIP places them, in two dimensions, and the samples of the prior moving through them. */
 
 import { decode, sampleOf } from "./decode.js";
+import { dot, ring, star } from "./map_marks.js";
 import { Refused, conceptMap } from "./net.js";
 import { among, fit, length, nearest, project, towards } from "./projection.js";
-import { knows, listed, number, paragraph, t } from "./text.js";
+import { knows, listed, number, paragraph, t, words } from "./text.js";
+import { ratioWords } from "./words.js";
 
 const GROUP_COLOURS = 10;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -13,8 +15,14 @@ const MARGIN = 26;
 const groupName = (group) => (knows(`map.group.${group}`) ? t(`map.group.${group}`) : group);
 
 export class MapView {
-  /** @param {HTMLElement} root the tab's panel */
-  constructor(root) {
+  /** @param {HTMLElement} root the tab's panel @param {(level: number) => void} seek to a noise level */
+  constructor(root, seek) {
+    this.seek = seek;
+    this.table = root.querySelector("details");
+    this.table.addEventListener("toggle", async () => {
+      [this.filling] = await Promise.all([import("./map_table.js"), words("linked")]);
+      this.#tabulate();
+    });
     this.frame = root.querySelector(".map-frame");
     this.ground = root.querySelector("canvas.ground");
     this.top = root.querySelector("canvas.top");
@@ -28,9 +36,16 @@ export class MapView {
     new ResizeObserver(() => this.redraw()).observe(this.frame);
     this.top.addEventListener("pointermove", (event) => {
       const { left, top } = this.top.getBoundingClientRect();
-      this.#point(nearest(this.places ?? [], [event.clientX - left, event.clientY - top], 14));
+      const at = [event.clientX - left, event.clientY - top];
+      const step = nearest(this.way ?? [], at, 9);
+      this.#point(step < 0 ? nearest(this.places ?? [], at, 14) : -1);
+      this.#pointStep(step);
     });
-    this.top.addEventListener("pointerleave", () => this.#point(-1));
+    this.top.addEventListener("click", () => this.step >= 0 && this.seek(this.run.stripStage.frames[this.step].level));
+    this.top.addEventListener("pointerleave", () => {
+      this.#point(-1);
+      this.#pointStep(-1);
+    });
     this.top.addEventListener("blur", () => this.#point(-1));
     this.top.addEventListener("keydown", (event) => {
       if (!(event.key in ARROWS) || !this.places || event.shiftKey) return;
@@ -72,6 +87,7 @@ export class MapView {
     this.strip = null;
     this.#summarise();
     this.draw();
+    this.#tabulate();
   }
 
   /** The playhead moved. @param {import("./run.js").Frame | null} strip the prior's frame there */
@@ -79,6 +95,7 @@ export class MapView {
     if (strip === this.strip) return;
     this.strip = strip;
     this.draw();
+    this.filling?.markMap(this.table, this.run?.stripStage?.frames.indexOf(strip) ?? -1);
   }
 
   redraw() {
@@ -110,6 +127,7 @@ export class MapView {
     // What lies outside of the concepts is drawn at the edge.
     const at = (place) => this.at(...place).map((v, i) => Math.min(Math.max(v, 8), (i ? height : width) - 8));
     const paths = this.#paths(frames);
+    this.way = null;
     const now = this.strip ? frames.indexOf(this.strip) : -1;
     if (now >= 0)
       paths.forEach(({ noisy, guess }, k) => {
@@ -120,6 +138,9 @@ export class MapView {
           context.beginPath();
           noisy.slice(0, now + 1).forEach((place) => context.lineTo(...at(place)));
           context.stroke();
+          this.way = noisy.map((place) => at(place));
+          context.fillStyle = accent;
+          for (const place of this.way) dot(context, place, 2.5);
           ring(context, at(guess[now]), 6, accent);
         }
         context.fillStyle = accent;
@@ -185,6 +206,35 @@ export class MapView {
     this.draw();
   }
 
+  /** A step of the prior's way is pointed at. @param {number} i frame, -1 for none */
+  async #pointStep(i) {
+    if (i === (this.step ?? -1)) return;
+    this.step = i;
+    this.top.dataset.step = String(i >= 0);
+    if (i < 0) {
+      this.tip.hidden = this.point < 0;
+      return;
+    }
+    await words("linked");
+    if (i !== this.step || !this.way) return;
+    const { step, steps, sigma_over_data: noise } = this.run.stripStage.frames[i];
+    const [x, y] = this.way[i];
+    this.tip.hidden = false;
+    this.tip.textContent = t("map.step", { step: step + 1, steps, noise: ratioWords(noise) });
+    this.tip.dataset.side = x > this.frame.clientWidth / 2 ? "left" : "right";
+    this.tip.style.transform = `translate(${x}px, ${y}px)`;
+  }
+
+  /** The way as a table, as long as it is open. */
+  #tabulate() {
+    const frames = this.run?.stripStage?.frames ?? [];
+    if (!this.filling || !this.table.open || !this.map) return;
+    const paths = this.#paths(frames);
+    const way = paths[paths.length === this.run?.samples ? this.sample : 0] ?? { noisy: [], guess: [] };
+    this.filling.fillMap(this.table.querySelector(".scroll"), frames, way, this.map.points, this.seek);
+    this.filling.markMap(this.table, this.strip ? frames.indexOf(this.strip) : -1);
+  }
+
   #drawLegend() {
     const buttons = this.groups.map((group, i) => {
       const button = Object.assign(document.createElement("button"), { type: "button", textContent: group });
@@ -238,33 +288,4 @@ export class MapView {
     context.scale(devicePixelRatio, devicePixelRatio);
     return context;
   }
-}
-
-function dot(context, [x, y], radius) {
-  context.beginPath();
-  context.arc(x, y, radius, 0, 2 * Math.PI);
-  context.fill();
-}
-
-function ring(context, [x, y], radius, colour) {
-  context.strokeStyle = colour;
-  context.lineWidth = 2;
-  context.beginPath();
-  context.arc(x, y, radius, 0, 2 * Math.PI);
-  context.stroke();
-}
-
-function star(context, [x, y], radius, fill, edge) {
-  context.beginPath();
-  for (let i = 0; i < 10; i += 1) {
-    const r = i % 2 ? radius * 0.45 : radius;
-    const angle = (i * Math.PI) / 5 - Math.PI / 2;
-    context.lineTo(x + r * Math.cos(angle), y + r * Math.sin(angle));
-  }
-  context.closePath();
-  context.fillStyle = fill;
-  context.strokeStyle = edge;
-  context.lineWidth = 2;
-  context.stroke();
-  context.fill();
 }

@@ -2,7 +2,7 @@
 
 import { decode, sampleOf } from "./decode.js";
 import { FAR, NEAR, OFF, chosenOf, distancesOf, gapOf, meanOf, nearPairs, painted, thinned } from "./distances.js";
-import { listed, number, paragraph, t } from "./text.js";
+import { listed, number, paragraph, t, words } from "./text.js";
 
 const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 const MAPS = ["now", "expected", "reference"];
@@ -30,6 +30,20 @@ export class NearView {
     now.addEventListener("blur", () => this.#point(null));
     now.addEventListener("keydown", (event) => this.#key(event));
     new ResizeObserver(() => this.draw()).observe(root);
+    this.table = root.querySelector("details");
+    this.table.addEventListener("toggle", async () => {
+      const [{ fillNear }] = await Promise.all([import("./near_table.js"), words("linked")]);
+      this.fill = fillNear;
+      this.#tabulate();
+    });
+  }
+
+  /** The same as a table, as long as it is open. */
+  #tabulate() {
+    if (!this.fill || !this.table.open || !this.now) return;
+    const { now, expected, reference } = this;
+    const point = (cell) => this.#point(cell);
+    this.fill(this.table.querySelector(".scroll"), { now, expected, reference, name: (k) => this.#name(k), point });
   }
 
   /** Another run or sample, or the run has ended. @param {import("./molecule_view.js").MoleculeView} view @param {any} run @param {number} sample */
@@ -90,6 +104,7 @@ export class NearView {
     this.#paint("reference", off, OFF, light, alarm);
     this.#summarise(off);
     this.#tell();
+    this.#tabulate();
   }
 
   #paint(map, matrix, most, from, to) {

@@ -1,9 +1,10 @@
 /** One panel: a run, its view, and the words around it. */
 
 import { showReading } from "./reading.js";
+import { SettledMarks } from "./settled_marks.js";
 import { frameAt, stageAt } from "./timeline.js";
 import { tell } from "./sentences.js";
-import { knows, number, percent, t } from "./text.js";
+import { knows, listed, number, percent, t } from "./text.js";
 
 /**
  * @typedef {{start: (run: any) => void, show: (shown: object) => void, restyle: () => void}} View
@@ -33,6 +34,8 @@ export class Panel {
       choose: (k) => this.choose(k),
     };
     this.view = makeView(this.places);
+    const head = root.querySelector(".panel-head");
+    this.settled = head ? new SettledMarks(head) : null;
     if (this.places.status) this.places.status.textContent = t("status.empty");
     /** @type {import("./run.js").Run | null} */
     this.run = null;
@@ -59,7 +62,7 @@ export class Panel {
   attach(run) {
     if (this.refusal) this.refuse("");
     // Of a run's two tracks the same sample is looked at.
-    const kin = this.run && (run.parent === this.run || this.run.parent === run);
+    const kin = this.run?.root === run.root;
     this.run = run;
     if (!kin) {
       this.ghost?.leave();
@@ -159,6 +162,7 @@ export class Panel {
     this.run = null;
     this.shown = {};
     this.view.clear?.();
+    this.settled?.clear();
     for (const place of ["subject", "status", "scores"]) if (this.places[place]) this.places[place].textContent = "";
     this.places.origin.hidden = true;
     this.places.notes?.replaceChildren();
@@ -233,6 +237,7 @@ export class Panel {
     }
     this.shown = { run, frame, final, strip, sample: this.sample, level };
     this.view.show(this.shown);
+    this.settled?.show(run, this.shown);
     this.moved(this.shown);
     if (this.places.status) this.places.status.textContent = this.#status();
     return true;
@@ -244,7 +249,7 @@ export class Panel {
       const seconds = run.done.timings?.total_s;
       const steps = run.pictureStages.reduce((sum, { frames }) => sum + (frames.at(-1)?.steps ?? 0), 0);
       const words = t("status.done", { steps });
-      return run.source === "live" && seconds ? `${words}, ${t("score.time", { value: number(seconds) })}` : words;
+      return run.source === "live" && seconds ? listed([words, t("score.time", { value: number(seconds) })]) : words;
     }
     if (frame) {
       const stage = run.pictureStages.length > 1 ? t(`stage.${frame.stage}`) : "";

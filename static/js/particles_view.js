@@ -90,7 +90,7 @@ export class ParticlesView {
       for (let row = y * side + x, k = 0; k < size; k += 1, row += side) pixels.fill(colour, row, row + size);
     };
     const { sides } = this;
-    for (let i = 0; i < (pale?.length ?? 0); i += 2) dot(pale, i, grey, Math.max(1, size - 1));
+    for (let i = 0; i < (pale?.length ?? 0); i += 2) dot(pale, i, grey, size);
     for (let i = 0; i < points.length; i += 2) dot(points, i, sides[i >> 1] ? left : right, size);
     context.putImageData(picture, 0, 0);
   }

@@ -129,7 +129,7 @@ export class PictureField {
       this.on.complain(t("upload.large", { name: file.name, size }), which);
       return;
     }
-    if (this.mode === "caption" || this.mode === "compare") this.setMode("variations");
+    if (["caption", "direct", "compare"].includes(this.mode)) this.setMode("variations");
     const end = this.ends[which];
     const stamp = ++end.stamp;
     this.on.complain("", which);

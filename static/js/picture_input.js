@@ -1,6 +1,6 @@
 /**
- * What is asked of the picture model: a caption, variations, a path between two ends, a change in words,
- * or one caption for both DALL·Es. Pure.
+ * What is asked of the picture model: a caption, with the prior or directly without it, variations, a path
+ * between two ends, a change in words, or one caption for both DALL·Es. Pure.
  *
  * An *end* is a caption or a held picture. Where a picture is wanted but none is held, the caption stands
  * for the picture that the model would draw of it.
@@ -8,12 +8,12 @@
  * @typedef {{ref: {picture: string} | {run: string, sample: number} | {image: object}, name: string,
  *   image: import("./decode.js").WireArray}} Held  ref: what the server is told; image: what is shown
  * @typedef {{text: string, held: Held | null}} End
- * @typedef {"caption" | "variations" | "interpolate" | "diff" | "compare"} Mode
+ * @typedef {"caption" | "direct" | "variations" | "interpolate" | "diff" | "compare"} Mode
  * @typedef {{mode: Mode, from: End, to: End}} Asked
  */
 
 /** @type {Mode[]} */
-export const MODES = ["caption", "variations", "interpolate", "diff", "compare"];
+export const MODES = ["caption", "direct", "variations", "interpolate", "diff", "compare"];
 
 /** Samples that a mode needs to show anything, and what it starts with. */
 export const SAMPLES = { variations: 4, interpolate: 6, diff: 5 };
@@ -39,7 +39,7 @@ export function inputOf({ mode, from, to }) {
     const words = { from: from.text, to: to.text };
     return { diff: from.held ? { of: from.held.ref, ...words } : words };
   }
-  return { prompt: from.text };
+  return mode === "direct" ? { prompt: from.text, prior: false } : { prompt: from.text };
 }
 
 /** The inverse, as far as it is words: pictures in an input stay behind. @param {any} input @returns {Asked} */
@@ -50,7 +50,8 @@ export function askedOf(input) {
     return { mode: "interpolate", from: words(input.interpolate.from), to: words(input.interpolate.to) };
   if (input?.diff)
     return { mode: "diff", from: { text: input.diff.from, held: null }, to: { text: input.diff.to, held: null } };
-  return { mode: "caption", from: { text: input?.prompt ?? "", held: null }, to: emptyEnd() };
+  const mode = input?.prior === false ? "direct" : "caption";
+  return { mode, from: { text: input?.prompt ?? "", held: null }, to: emptyEnd() };
 }
 
 /** Which field a refusal is about. @param {string} field dotted path @returns {"from" | "to"} */

@@ -3,6 +3,7 @@
 import { Late } from "./late.js";
 import { PictureActions } from "./picture_actions.js";
 import { t } from "./text.js";
+import { positionOf } from "./timeline.js";
 
 const byId = (id) => document.getElementById(id);
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -20,7 +21,10 @@ export class PictureSide {
     this.panels = panels;
     this.stage = stage;
     this.on = on;
-    this.map = new Late(async () => new (await import("./map_view.js")).MapView(byId("map-panel")));
+    this.map = new Late(async () => {
+      const seek = (level) => stage.seek(positionOf(stage.axis, level));
+      return new (await import("./map_view.js")).MapView(byId("map-panel"), seek);
+    });
     this.copying = new Late(async () => new (await import("./copying.js")).Copying(byId("copying-panel")));
     this.compare = new Late(async () => {
       const [{ Compare }, { PICTURES }] = await Promise.all([import("./compare.js"), import("./compare_pictures.js")]);

@@ -1,9 +1,12 @@
 /** The player's elements: track, lanes, ticks, buttons. It draws a Player and tells it what was asked. */
 
-import { axisOf, positionOf, snap, ticksOf, visibleFrames, DATA_ZONE } from "./timeline.js";
+import { axisOf, positionOf, settledAt, snap, ticksOf, visibleFrames, DATA_ZONE } from "./timeline.js";
 import { SPEEDS } from "./player.js";
 import { t } from "./text.js";
 import { tickLabel } from "./words.js";
+
+/** How strong a lane is filled: before anything has settled, between, when all has. */
+const SHADES = [0.1, 0.26, 0.5];
 
 export class PlayerView {
   /**
@@ -116,14 +119,32 @@ export class PlayerView {
       const end = run.streaming ? positionOf(this.axis, frames.at(-1).level) : 1;
       const start = positionOf(this.axis, frames[0].level);
       context.fillStyle = colours.accent;
-      context.globalAlpha = 0.22;
-      context.fillRect(start * width, height * 0.2, (end - start) * width, height * 0.6);
+      this.#turns(run, start, end).forEach(([from, to], k) => {
+        context.globalAlpha = SHADES[k];
+        context.fillRect(from * width, height * 0.2, Math.max(0, to - from) * width, height * 0.6);
+      });
       context.globalAlpha = 1;
       const stroke = Math.max(1.5, 2 * devicePixelRatio);
       for (const { level } of frames)
         context.fillRect(positionOf(this.axis, level) * width - stroke / 2, height * 0.2, stroke, height * 0.6);
       if (run.done) context.fillRect(width - 2 * stroke, height * 0.2, 2 * stroke, height * 0.6);
     });
+  }
+
+  /**
+   * A lane is pale until the overall picture has settled and strong once the detail has; in between, and
+   * where that is not known, it is neither. @returns {[number, number][]} from, to for each shade
+   */
+  #turns({ done, stepwise }, start, end) {
+    const { settling } = done ?? {};
+    const known = !stepwise && settling?.bands?.length > 0;
+    const at = (scale) => Math.max(start, settledAt(this.axis, [settling], scale) ?? end);
+    const [overall, detail] = known ? [at(0), at(2)] : [start, end];
+    return [
+      [start, overall],
+      [overall, detail],
+      [detail, end],
+    ];
   }
 
   /** The track itself goes from noise to none: grain that fades to the right, the same at every visit. */

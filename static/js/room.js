@@ -6,7 +6,7 @@ import { Follower } from "./room_follower.js";
 import { Presenter } from "./room_presenter.js";
 import { summaryOf } from "./settling_words.js";
 import { said } from "./sentences.js";
-import { t } from "./text.js";
+import { localLink, t } from "./text.js";
 
 /**
  * @typedef {{stage: import("./stage.js").Stage, panels: Record<string, import("./panel.js").Panel>,
@@ -43,7 +43,7 @@ export function startRoom(parts, followedCode) {
   /** The room is over: a follower's page becomes a stage like any other. */
   function release() {
     delete document.documentElement.dataset.room;
-    history.replaceState(null, "", "/");
+    history.replaceState(null, "", localLink("/"));
   }
 
   if (followedCode) new Follower(page, followedCode);

@@ -106,7 +106,7 @@ export class Presenter {
       panels: Object.fromEntries(
         shown.map(([id, { run, sample, alone }]) => {
           const live = run.source === "live" && run.id && !this.gone.has(run.id);
-          const recorded = run.source === "recorded";
+          const recorded = run.source === "recorded" && !run.file; // followers have the page's own, not a file
           return [id, { run: live ? run.id : null, recorded, sample, alone: Boolean(alone) }];
         }),
       ),

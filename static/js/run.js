@@ -102,6 +102,11 @@ export class Run {
     return this.stages.find(({ name }) => STRIP_STAGES.has(name)) ?? null;
   }
 
+  /** The first of the runs that this one goes on from; itself if it begins in noise. @returns {Run} */
+  get root() {
+    return this.parent?.root ?? this;
+  }
+
   get streaming() {
     return this.done === null && this.error === null;
   }

@@ -2,6 +2,7 @@
 
 import { HIGHEST } from "./chart.js";
 import { listed, number, paragraph, t } from "./text.js";
+import { levelOf } from "./timeline.js";
 import { bandName, ratioWords } from "./words.js";
 
 /** @param {import("./chart.js").Row[]} rows @returns {string} */
@@ -19,8 +20,11 @@ export function summaryOf(rows) {
   return paragraph(sentences);
 }
 
-/** @param {import("./chart.js").Row[]} rows @returns {HTMLTableElement[]} */
-export function tablesOf(rows) {
+/**
+ * Every row leads to its place. @param {import("./chart.js").Row[]} rows @param {(level: number) => void} seek
+ * @returns {HTMLTableElement[]}
+ */
+export function tablesOf(rows, seek) {
   return rows.map(({ name, settling }) => {
     const table = document.createElement("table");
     table.createCaption().textContent = t("chart.caption", { name });
@@ -31,7 +35,11 @@ export function tablesOf(rows) {
     const body = table.createTBody();
     settling.sigma_over_data.forEach((ratio, i) => {
       const row = body.insertRow();
-      row.append(Object.assign(document.createElement("th"), { scope: "row", textContent: ratioWords(ratio) }));
+      const title = Object.assign(document.createElement("th"), { scope: "row" });
+      const go = { type: "button", className: "in-table", textContent: ratioWords(ratio) };
+      title.append(Object.assign(document.createElement("button"), go));
+      title.firstChild.addEventListener("click", () => seek(levelOf(ratio)));
+      row.append(title);
       for (const { error } of settling.bands) row.insertCell().textContent = number(error[i]);
     });
     return table;

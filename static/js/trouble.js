@@ -3,7 +3,7 @@
 import { t } from "./text.js";
 
 let shown = "";
-/** @type {(() => void)[]} what the button does: of several lost runs, all */
+/** @type {(() => void)[]} what the button does: everything that was offered since there was no trouble */
 let ways = [];
 
 /**
@@ -12,7 +12,8 @@ let ways = [];
  */
 export function trouble(text, again = null, label = t("error.again")) {
   const box = document.getElementById("trouble");
-  ways = again ? [...(text === shown ? ways : []), again] : [];
+  if (text === "") ways = [];
+  else if (again) ways = [...ways, again];
   shown = text;
   box.textContent = text;
   box.hidden = text === "";

@@ -4,7 +4,7 @@ import pytest
 from toy import Toy
 
 from app.pipelines import Pipelines
-from app.schemas import describe
+from app.resolving import describe
 from models.dalle2 import fast
 
 

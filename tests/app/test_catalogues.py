@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from catalogues import NAMES, SHARED
 from live import Live, live
 
 from app import languages
@@ -19,25 +20,6 @@ ROOT = Path(languages.__file__).parent.parent
 OTHERS = [name for name in LANGUAGES if name != "en"]
 HOLE = re.compile(r"\{\w+\}")
 TAG = re.compile(r"</?\w+")
-
-# English texts that stand as they are in another language: names, units, and words that it shares.
-SHARED = {
-    "de": {
-        "auto: {kind}", "ancestral (DDPM)", "Churn γ₀", "Code", "Euler (DDIM)", "Guidance", "Link",
-        "linear", "live", "Pause", "PSNR in dB", "Sampler", "Seed", "Status", "Training",
-        "{name} in Å", 'kind "explicit"', "RDKit: {reason}",
-    },
-    "es": {
-        "auto: {kind}", "ancestral (DDPM)", "Euler (DDIM)", "final: {scores}", "ion", "tokens", "top 1",
-        "top 5", "top k", "Top k", "zinc", 'kind "explicit"', "RDKit: {reason}",
-    },
-    "zh": {"top k", "Top k"},
-}  # fmt: skip
-NAMES = re.compile(
-    r"DALL·E \d|AlphaFold \d|Twofold|ETKDGv3|PoseBusters|Karras|Heun|DNA|RNA|ATP|SMILES|float32|PNG|GIF"
-    r"|MP4|CSV|JSON|mmCIF|PDB|SDF|PSNR|RMSD|p?lDDT|TM-score|CLIP|FASTA|RDKit|Retinal|Imatinib|Penicillin G|Crambin|BPTI|NAD|Glucose|Aspirin|\bms\b|Å|×"
-)
-
 
 # -- which language -------------------------------------------------------------------------------
 
@@ -133,6 +115,16 @@ def test_what_is_wrong_with_a_room_code_is_said_in_the_language(client: httpx.Cl
     assert (
         '<input type="hidden" name="lang" value="de">' in page.text
     )  # the form asks in German again
+
+
+def test_every_page_has_the_switch_and_the_script_knows_the_languages() -> None:
+    for path in TEMPLATES:
+        template = path.read_text()
+        if 'extends "base.html"' in template and path.name != "embed.html":  # a frame in a slide
+            assert 'include "languages.html"' in template, path.name
+    early = (ROOT / "static" / "js" / "early.js").read_text()
+    assert f"/^({'|'.join(LANGUAGES)})$/" in early
+    assert set(languages.TAGS) == set(languages.MARKS) == set(LANGUAGES)
 
 
 def test_parts_are_served_as_one_file(client: httpx.Client) -> None:

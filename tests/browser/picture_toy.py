@@ -63,6 +63,11 @@ class PictureView(ToyView):
         return done
 
 
+def _imagined(plan: Any) -> bool:
+    """Whether the prior has something to do."""
+    return isinstance(plan, Mapping) and "prompt" in plan and plan.get("prior", True)
+
+
 class PictureToy(Toy):
     """Reads every kind of input of ``dalle2``; pictures reach it as arrays, as they reach the real one."""
 
@@ -94,14 +99,14 @@ class PictureToy(Toy):
                  for w in (prompt or "").split()]  # fmt: skip
         return {
             **start,
-            "stages": [prior, *start["stages"]] if prompt else start["stages"],
+            "stages": [prior, *start["stages"]] if _imagined(plan) else start["stages"],
             "words": words,
             "concepts": [{"label": "cat", "cosine": 0.8}] if prompt else [],
             "weights": [k / max(1, count - 1) for k in range(count)] if path else None,
         }
 
     def run(self, plan: Any, settings: SampleSettings) -> Run[Tensor]:
-        prior = isinstance(plan, Mapping) and "prompt" in plan
+        prior = _imagined(plan)
         for net in (self.prior, self.net) if prior else (self.net,):
             result = yield from sample(
                 net,
@@ -114,7 +119,7 @@ class PictureToy(Toy):
         return result
 
     def view(self, plan: Any, settings: SampleSettings) -> PictureView:
-        return PictureView(settings.samples, isinstance(plan, Mapping) and "prompt" in plan)
+        return PictureView(settings.samples, _imagined(plan))
 
     def concept_map(self) -> dict[str, Any]:
         turns = np.linspace(0, 2 * np.pi, 12, endpoint=False)

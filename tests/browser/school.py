@@ -15,7 +15,10 @@ from playwright.sync_api import Page, Route, expect
 from torch import Tensor
 from toy import Toy, ToyView
 
-from models.diffusion.sampler import Request
+from models.branching import Branch, levels_left
+from models.diffusion.branch import reach
+from models.diffusion.sampler import Request, Run, sample
+from models.diffusion.schedule import Schedule
 from models.evaluation.settling import settled_at
 from models.pipeline import Frame, InputError, SampleSettings, ScheduleSpec
 
@@ -52,6 +55,39 @@ class MeasuredPicture(Measured, PictureView):
 
 
 class Picture(PictureToy):
+    """Its runs can be left, too."""
+
+    branches = ("toy",)
+
+    def _left(self, settings: SampleSettings, branch: Branch) -> Schedule:
+        return levels_left(self.net.name, self.net.sigma_data, settings, branch)
+
+    def start(
+        self, plan: Any, settings: SampleSettings, branch: Branch | None = None
+    ) -> dict[str, Any]:
+        start = super().start(plan, settings)
+        if branch is None:
+            return start
+        left = self._left(settings, branch)
+        stage = {**start["stages"][-1], "sigmas": left.sigmas.tolist()}
+        return {**start, "stages": [stage], "branch": branch.told(left)}
+
+    def cost(self, plan: Any, settings: SampleSettings, branch: Branch | None = None) -> float:
+        return settings.steps
+
+    def run(self, plan: Any, settings: SampleSettings, branch: Branch | None = None) -> Run[Tensor]:
+        if branch is None:
+            return (yield from super().run(plan, settings))
+        before = self.run(branch.plan, branch.settings, branch.branch)
+        state = yield from reach(before, branch.stage, branch.step)
+        state = branch.begin(state, settings, stream=0)
+        return (
+            yield from sample(
+                self.net, self.net.mean.shape, self._left(settings, branch), state.generators,
+                cond=None, sampler=settings.sampler, start=state.x,
+            )
+        )  # fmt: skip
+
     def view(self, plan: Any, settings: SampleSettings) -> ToyView:
         return MeasuredPicture(settings.samples, isinstance(plan, Mapping) and "prompt" in plan)
 

@@ -24,11 +24,14 @@ RUNS = """
     const made = new Run({source: 'live', ...init});
     made.apply('start', start);
     for (const [stage, step, sigma] of frames)
-      made.apply('frame', {stage, step, steps: 4, sigma, sigma_over_data: sigma, x: picture(step), denoised: picture(9)});
+      made.apply('frame', {stage, step, steps: 4, sigma, sigma_over_data: sigma, x: picture(step),
+        denoised: picture(9)});
     return made;
   };
-  const stages = (...all) => all.map(([name, ...sigmas]) => ({name, unit: '', sigma_data: 1, sigmas: [...sigmas, 0]}));
-  const parent = () => run({...a, start: {stages: stages(['prior', 20, 1], ['decoder', 10, 5, 2, 0.5], ['upsampler', 0.2])},
+  const stages = (...all) => all.map(([name, ...sigmas]) => ({name, unit: '', sigma_data: 1,
+    sigmas: [...sigmas, 0]}));
+  const parent = () => run({...a, start: {stages: stages(['prior', 20, 1], ['decoder', 10, 5, 2,
+    0.5], ['upsampler', 0.2])},
     frames: [['prior', 0, 20], ['prior', 1, 1], ['decoder', 0, 10], ['decoder', 1, 5], ['decoder', 2, 2],
       ['decoder', 3, 0.5], ['upsampler', 0, 0.2]]});
 """
@@ -40,19 +43,22 @@ def test_what_is_left_is_the_frame_that_is_shown(module: Any) -> None:
         RUNS
         + """const p = parent(), all = ['prior', 'decoder'];
         const [prior, decoder, fine] = p.stages.map(({frames}) => frames);
-        const at = (shown, stages = all) => m.placeOf({run: p, final: null, strip: null, ...shown}, stages);
+        const only = (frame) => frame && {stage: frame.stage, step: frame.step, sigma: frame.sigma};
+        const at = (shown, stages = all) => only(m.placeOf({run: p, final: null, strip: null,
+          ...shown}, stages));
         return {middle: at({frame: decoder[2], strip: prior[1], level: 0.3}),
           end: at({frame: null, final: {}, level: -Infinity}), none: at({frame: null, level: 2}),
-          fine: at({frame: fine[0], level: -0.7}), before: at({frame: decoder[0], strip: prior[0], level: 1.2}),
+          fine: at({frame: fine[0], level: -0.7}), before: at({frame: decoder[0], strip: prior[0],
+            level: 1.2}),
           waits: at({frame: null, strip: prior[1], level: 0.5}),
           off: at({frame: decoder[0], strip: prior[0], level: 1.2}, ['decoder'])};""",
         PARENT,
     )
-    assert got["middle"] == {"stage": "decoder", "step": 2, "steps": 4, "sigma": 2}
+    assert got["middle"] == {"stage": "decoder", "step": 2, "sigma": 2}
     assert got["end"] is None and got["none"] is None and got["fine"] is None
-    assert got["before"] == {"stage": "prior", "step": 0, "steps": 4, "sigma": 20}
-    assert got["waits"] == {"stage": "prior", "step": 1, "steps": 4, "sigma": 1}
-    assert got["off"] == {"stage": "decoder", "step": 0, "steps": 4, "sigma": 10}
+    assert got["before"] == {"stage": "prior", "step": 0, "sigma": 20}
+    assert got["waits"] == {"stage": "prior", "step": 1, "sigma": 1}
+    assert got["off"] == {"stage": "decoder", "step": 0, "sigma": 10}
 
 
 def test_a_child_is_its_parent_with_what_the_form_says(module: Any) -> None:
@@ -67,8 +73,10 @@ def test_a_child_is_its_parent_with_what_the_form_says(module: Any) -> None:
           ticked: child(a.input, {seed: 1, ...paper}, paper).changed,
           still: child(a.input, {seed: 1, ...paper}, paper, full).changed,
           unticked: child(a.input, {seed: 1, steps: 4}, paper, full),
-          recorded: m.childOf({...a, source: 'recorded'}, {input: a.input, settings: {seed: 1, steps: 9}}, {}, ['steps']),
-          order: m.same({x: [1, {y: 2, z: 3}]}, {x: [1, {z: 3, y: 2}]}), less: m.same({x: 1}, {x: 1, y: 2})};""",
+          recorded: m.childOf({...a, source: 'recorded'}, {input: a.input, settings: {seed: 1,
+            steps: 9}}, {}, ['steps']),
+          order: m.same({x: [1, {y: 2, z: 3}]}, {x: [1, {z: 3, y: 2}]}), less: m.same({x: 1},
+            {x: 1, y: 2})};""",
         PARENT,
     )
     assert got["same"]["changed"] == [] and got["same"]["settings"] == PARENT["settings"]
@@ -89,11 +97,14 @@ def test_a_run_is_known_again_as_the_one_that_was_left(module: Any) -> None:
         const other = {...of, settings: {...a.settings, seed: 2}};
         const branch = {of, stage: 'decoder', step: 2};
         const more = {...a.settings, new_one: 1};
-        return {same: m.matches(a, of), more: m.matches(a, {...of, settings: more}), seed: m.matches(a, other),
-          none: m.matches(null, of), child: m.matches({...a, branch}, of), grown: m.matches({...a, branch}, {...of, branch}),
+        return {same: m.matches(a, of), more: m.matches(a, {...of, settings: more}),
+          seed: m.matches(a, other),
+          none: m.matches(null, of), child: m.matches({...a, branch}, of), grown: m.matches({...a,
+            branch}, {...of, branch}),
           elsewhere: m.matches({...a, branch}, {...of, branch: {...branch, step: 3}}),
           told: m.ofRun({...a, start: {branch: {...branch, sigma: 2}}}).branch,
-          depth: [of, {...of, branch}, {...of, branch: {...branch, of: {...of, branch}}}].map(m.depthOf)};""",
+          depth: [of, {...of, branch}, {...of, branch: {...branch, of: {...of,
+            branch}}}].map(m.depthOf)};""",
         PARENT,
     )
     assert got["same"] and got["more"] and got["grown"]
@@ -115,9 +126,13 @@ def test_a_child_shows_its_parents_frames_before_the_fork(module: Any) -> None:
         const {frameAt, stageAt} = await import('/static/js/timeline.js');
         const seen = (level) => frameAt(stageAt(child.pictureStages, level).frames, level);
         return {names: child.stages.map(({name}) => name), before, levels: child.levels,
-          parents: [1, 0.7].map((l) => p.stages[1].frames.includes(seen(l))), own: p.stages[1].frames.includes(seen(0.3)),
+          parents: [1, 0.7].map((l) => p.stages[1].frames.includes(seen(l))),
+            own: p.stages[1].frames.includes(seen(0.3)),
           strip: child.stripStage.frames.length, untouched: p.stages[1].frames.length,
-          shared: [m.shared(child, 0.5), m.shared(child, 0.3)], child: m.childIn(p, child) === child};""",
+          owners: [seen(1), seen(0.3)].map((frame) => m.ownerOf(child, frame) === p),
+            root: child.root === p,
+          shared: [m.shared(child, 0.5), m.shared(child, 0.3)], child: m.childIn(p,
+            child) === child};""",
         PARENT,
     )
     assert got["names"] == ["prior", "decoder", "upsampler"]
@@ -126,6 +141,7 @@ def test_a_child_shows_its_parents_frames_before_the_fork(module: Any) -> None:
     assert max(got["levels"]) == pytest.approx(1)  # the axis begins where the parent began
     assert got["strip"] == 2 and got["untouched"] == 4
     assert got["shared"] == [True, False] and got["child"] is True
+    assert got["owners"] == [True, False] and got["root"] is True
 
 
 def test_another_caption_brings_its_own_idea(module: Any) -> None:
@@ -184,10 +200,14 @@ def test_a_link_brings_the_same_branch_again(module: Any) -> None:
     }  # fmt: skip
     third = {
         "pipeline": "dalle2", "input": {"prompt": "a star"},
-        "settings": {**first["settings"], "seed": 2, "schedule": {**first["settings"]["schedule"], "rho": 3}},
+        "settings": {**first["settings"], "seed": 2, "schedule": {**first["settings"]["schedule"],
+          "rho": 3}},
         "branch": {"of": second, "stage": "decoder", "step": 3},
     }  # fmt: skip
-    flat = {**first["settings"], **{f"schedule.{k}": v for k, v in first["settings"]["schedule"].items()}}
+    flat = {
+        **first["settings"],
+        **{f"schedule.{k}": v for k, v in first["settings"]["schedule"].items()},
+    }
     offered = {name: {"default": value} for name, value in flat.items() if name != "schedule"}
     argument = {"all": [third], "offered": {"dalle2": offered}}
     got = module(
@@ -196,12 +216,15 @@ def test_a_link_brings_the_same_branch_again(module: Any) -> None:
         const text = m.writeBranches(a.all, a.offered, form);
         const elsewhere = m.writeBranches(a.all, a.offered, {dalle2: {prompt: 'a moon'}});
         return {text, back: m.readBranches(text, form), other: m.readBranches(elsewhere, {})[0].input,
-          none: [m.writeBranches([], {}, {}), m.readBranches('', {})], bad: [m.readBranches('???', form), m.readBranches(text, {})]};""",
+          none: [m.writeBranches([], {}, {}), m.readBranches('', {})], bad: [m.readBranches('???',
+            form), m.readBranches(text, {})]};""",
         argument,
     )
     usual = {"seed": 1, "steps": 4, "guidance_scale": 3.0}  # the server's own: not in the link
     (back,) = got["back"]
-    assert back["settings"] == {"seed": 2, "schedule": {"rho": 3}} and back["input"] == third["input"]
+    assert (
+        back["settings"] == {"seed": 2, "schedule": {"rho": 3}} and back["input"] == third["input"]
+    )
     assert back["branch"]["step"] == 3 and back["branch"]["of"]["settings"] == {"seed": 2}
     deep = back["branch"]["of"]["branch"]
     assert deep["of"] == {"input": first["input"], "settings": {}} and deep["stage"] == "decoder"

@@ -43,7 +43,9 @@ def with_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cards with curves of training and of guidance, whatever the shipped files hold."""
     (tmp_path / "dalle2-curves.json").write_text(json.dumps(CURVES))
     (tmp_path / "dalle2-metrics.json").write_text(json.dumps({"guidance": GUIDANCE}))
-    monkeypatch.setattr("app.pages.card", lambda id, sheets: card(id, sheets, tmp_path))
+    monkeypatch.setattr(
+        "app.pages.card", lambda id, sheets, words: card(id, sheets, tmp_path, words=words)
+    )
 
 
 @pytest.mark.parametrize("path", ["/models", *(f"/models/{id}" for id in CARDS)])

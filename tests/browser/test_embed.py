@@ -14,6 +14,7 @@ from live import Live, live
 from molecule_toy import MoleculeToy, TwinToy
 from picture_toy import PictureToy, TokenToy
 from playwright.sync_api import Browser, FrameLocator, Page, expect
+from test_access import judged
 
 from models.dye.pipeline import Dye
 
@@ -139,6 +140,14 @@ def test_it_fits_its_frame(
     assert all(box and box["width"] > 100 and box["height"] > 90 for box in boxes)
     for button in ("toggle", "forward", "last", "swap"):
         expect(frame.locator(f"[data-action={button}]")).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("query", ["", "only=dye"])
+def test_it_is_for_everybody(slide: tuple[Page, Watch, list], server: Live, query: str) -> None:
+    page = slide[0]
+    page.goto(f"{server.url}/embed?lowgfx=1&{query}")
+    page.wait_for_selector("body[data-ready]")
+    judged(page, f"embed {query}")
 
 
 def test_an_input_in_the_query_runs_live_to_its_step_and_opens_on_the_stage(

@@ -79,23 +79,25 @@ def test_a_server_that_dies_in_mid_run_and_comes_back(
             else None
         ),
     )
-    page.goto(f"{server.url}/?lowgfx=1")
+    page.goto(f"{server.url}/?lowgfx=1&steps=300")  # 6 s: long enough to be hit
     expect(page.locator("#settings-form fieldset").first).to_be_attached()
-    page.evaluate("() => (document.querySelector('#settings-form input[type=range]').value = 200)")
     page.click("#run")
-    expect(page.locator("#dalle2 .origin")).to_have_attribute("data-origin", "live")
+    for id in ("dalle2", "alphafold3"):
+        expect(page.locator(f"#{id} .origin")).to_have_attribute("data-origin", "live")
     server.kill()
     trouble = page.locator("#trouble")
     expect(trouble).to_contain_text("waiting for the server")
     expect(page.locator("#dalle2 .well canvas").first).to_be_visible()  # what has come stays
     server.start()
     expect(trouble).to_contain_text("does not know this run any more")
+    expect(page.locator("#run")).to_have_attribute("data-state", "idle")  # both are known to be lost
     before = len(posted)
     page.click("#trouble button")
     expect(trouble).to_be_hidden()
     expect(page.locator("#dalle2 .origin")).to_have_attribute("data-origin", "live")
+    expect(page.locator("#alphafold3 .origin")).to_have_attribute("data-origin", "live")
     again = posted[before:]
-    assert [body["pipeline"] for body in again]
+    assert {body["pipeline"] for body in again} == {"dalle2", "alphafold3"}
     first = {body["pipeline"]: body for body in posted[:before]}
     for body in again:
         assert body["input"] == first[body["pipeline"]]["input"]

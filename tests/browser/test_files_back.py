@@ -17,6 +17,8 @@ from picture_toy import PictureToy
 from PIL import Image, PngImagePlugin
 from playwright.sync_api import Browser, Page, expect
 
+from models.dye.pipeline import Dye
+
 CAPTION = "a red  fish & chips, “très” chaud " + "on a blue background " * 4
 FORMATS = {
     "dalle2": ("json", "png", "strip.png", "gif", "mp4", "csv"),
@@ -27,7 +29,7 @@ INPUTS: dict[str, dict[str, Any]] = {"dalle2": {"prompt": CAPTION}, "alphafold3"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Live]:
-    started = live({p.id: p for p in (PictureToy(), MoleculeToy())})
+    started = live({p.id: p for p in (PictureToy(), MoleculeToy(), Dye())})
     yield started
     started.end()
 
@@ -181,7 +183,7 @@ def test_foreign_and_cut_files_hold_nothing(module: Any, files: dict[str, bytes]
         ("events.2.data.x.shape", [2, 1, 3]), ("events.2.data.step", -1),
         ("events.2.data.stage", "nowhere"),
         ("events.0.data.atoms", []), ("events.0.data.atoms.0", 5), ("events.0.data.bonds", [[0, 99999]]),
-        ("checkpoints", []),
+        ("checkpoints", []), ("branch", {"of": 3}), ("events.0.data.branch", {"step": 2}),
     ],
 )  # fmt: skip
 def test_a_damaged_run_is_never_shown(
@@ -239,6 +241,28 @@ def test_a_json_file_shows_its_frames_and_computes_nothing(
     assert len(recorded) == 4 and page.evaluate(pixels) == recorded
 
 
+def test_a_branch_comes_back_as_one(fresh: tuple[Page, list], server: Live) -> None:
+    page, posted = fresh
+    whole = {"input": {"shape": "drop"}, "settings": {"seed": 4, "steps": 9}}
+    branch = {"of": whole, "stage": "particles", "step": 3}
+    body = {
+        "pipeline": "dye",
+        "input": {"shape": "cat"},
+        "settings": {"seed": 6, "steps": 9},
+        "branch": branch,
+    }
+    run = httpx.post(f"{server.url}/api/runs", json=body).json()
+    all_events(server.url + run["events"])
+    document = httpx.get(f"{server.url}/api/runs/{run['id']}/export.json").json()
+    drop(page, "#player", "branch.json", json.dumps(document).encode())
+    expect(page.locator("#notice")).to_contain_text("branch.json is shown as it was recorded")
+    expect(page.locator("#dye-section .origin")).to_have_text("recorded")
+    page.locator("#notice").get_by_role("button", name="Run it live").click()
+    page.wait_for_selector("#dye-section .origin[data-origin=live]")
+    assert posted[-1]["branch"] == document["branch"]
+    assert posted[-1]["settings"]["seed"] == 6 and posted[-1]["input"] == {"shape": "cat"}
+
+
 def test_a_picture_of_ours_fills_the_form_wherever_it_is_dropped(
     fresh: tuple[Page, list], files: dict[str, bytes]
 ) -> None:
@@ -247,7 +271,7 @@ def test_a_picture_of_ours_fills_the_form_wherever_it_is_dropped(
     drop(page, "#track", "mine.png", files["dalle2.png"], "image/png")
     notice = page.locator("#notice")
     expect(notice).to_contain_text(
-        "The settings of mine.png stand in the form (A picture, seed 77)"
+        "The settings of mine.png are now in the form (A picture, seed 77)"
     )
     assert page.input_value("#prompt") == CAPTION and page.input_value("#seed") == "77"
     page.click("#settings summary")

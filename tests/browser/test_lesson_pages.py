@@ -32,6 +32,8 @@ def test_a_link_opens_the_lesson_at_its_step(school: School, page: Page) -> None
     page.click("#copy-link")
     copied = parse_qs(urlsplit(page.url).query)
     assert copied["lesson"] == ["axis"] and copied["step"] == ["5"]
+    expect(page.locator("dialog.share")).to_be_visible()
+    page.keyboard.press("Escape")
     page.go_back()
     expect(heading).to_have_text("Go to “Global settled”")
     page.reload()

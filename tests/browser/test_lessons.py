@@ -78,6 +78,12 @@ def test_two_models_are_watched_on_one_axis(school: School, page: Page) -> None:
     page.click("#dice")
     school.run()
     school.is_done()
+    school.on()
+    school.press("Home", "ArrowRight", "ArrowRight")
+    page.click("#dice")
+    page.click("#branch")
+    school.is_done()
+    assert "The picture was left at step" in school.says(".lesson-said")
     assert all(school.done)
 
 
@@ -96,6 +102,12 @@ def test_one_caption_gives_many_pictures(school: School, page: Page) -> None:
     school.on()
     page.click("#tab-map")
     school.press("End", "Home")
+    school.on()
+    page.select_option("#mode", "direct")
+    school.run()
+    school.is_done()
+    said = school.says(".lesson-said")  # the toy's judge calls everything a cat
+    assert "4 of 4 without the prior, 4 of 4 with it" in said
     school.on()
     page.get_by_role("button", name="Variations").click()
     school.is_done()

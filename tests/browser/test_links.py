@@ -13,6 +13,7 @@ from live import Live, live
 from molecule_toy import MoleculeToy, TwinToy
 from picture_toy import PictureToy, TokenToy
 from playwright.sync_api import Browser, Page, expect
+from test_access import judged
 
 from models.dye.pipeline import Dye
 
@@ -292,6 +293,36 @@ def test_the_dialog_makes_the_link_the_frame_and_the_code(
     )
     page.keyboard.press("Escape")
     expect(page.locator("dialog.share")).to_be_hidden()
+    assert shared[2].unexpected() == []
+
+
+def test_the_dialog_is_for_everybody(shared: tuple[Page, Live, Watch]) -> None:
+    """axe-core finds nothing in any theme; by keyboard alone the tabs turn and the boxes tick."""
+    page = opened(shared, "prompt=a+fish&molecule=CCO&seed=1&u=2")
+    finished(page, "dalle2", "alphafold3")
+    expect(page.locator("#notice")).to_be_visible()
+    judged(page, "a sentence about the link")
+    page.locator("#copy-link").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog.share")).to_be_visible()
+    page.get_by_text("Take controls away for others").focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("charts").focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_label("charts")).to_be_checked()
+    assert "charts" in page.get_by_label("Who opens this address").input_value()
+    for name in ("Link", "For slides", "Save", "Open"):
+        tab = page.get_by_role("tab", name=name)
+        if name == "Link":
+            tab.focus()
+        else:
+            page.keyboard.press("ArrowRight")
+        expect(tab).to_be_focused()
+        expect(tab).to_have_attribute("aria-selected", "true")
+        judged(page, f"share: {name}")
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog.share")).to_be_hidden()
+    expect(page.locator("#copy-link")).to_be_focused()
     assert shared[2].unexpected() == []
 
 

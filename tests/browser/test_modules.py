@@ -138,23 +138,26 @@ def test_picture_requests_go_out_and_come_back(module: Any) -> None:
         const held = {text: 'old words', held: {ref: {picture: 'p1'}, name: 'x', image: {}}};
         const ask = (mode, from, to = words('')) => m.inputOf({mode, from, to});
         return {caption: ask('caption', words('a cat')), both: ask('compare', words('a cat')),
+          direct: ask('direct', words('a cat')),
           vary: ask('variations', held), said: ask('variations', words('a cat')),
           path: ask('interpolate', words('a cat'), held),
           diff: [ask('diff', words('a'), words('b')), ask('diff', held, words('b'))],
-          back: [{prompt: 'a'}, {variation_of: {prompt: 'a'}}, {diff: {from: 'a', to: 'b'}},
-            {interpolate: {from: {image: {}}, to: {prompt: 'b'}}}].map((i) => {
+          back: [{prompt: 'a'}, {prompt: 'a', prior: false}, {variation_of: {prompt: 'a'}},
+            {diff: {from: 'a', to: 'b'}}, {interpolate: {from: {image: {}}, to: {prompt: 'b'}}}].map((i) => {
               const {mode, from, to} = m.askedOf(i); return [mode, from.text, to.text]; }),
           blamed: ['input.interpolate.to.prompt', 'input.diff.to', 'input.prompt', ''].map(m.blamed),
           caption_of: m.captionOf({interpolate: {from: {prompt: 'a'}, to: {prompt: 'b'}}})};""",
     )
     assert got["caption"] == got["both"] == {"prompt": "a cat"}
+    assert got["direct"] == {"prompt": "a cat", "prior": False}
     assert got["vary"] == {"variation_of": {"picture": "p1"}}
     assert got["said"] == {"variation_of": {"prompt": "a cat"}}
     assert got["path"] == {"interpolate": {"from": {"prompt": "a cat"}, "to": {"picture": "p1"}}}
     assert got["diff"][0] == {"diff": {"from": "a", "to": "b"}}
     assert got["diff"][1] == {"diff": {"of": {"picture": "p1"}, "from": "old words", "to": "b"}}
     assert got["back"] == [
-        ["caption", "a", ""], ["variations", "a", ""], ["diff", "a", "b"], ["interpolate", "", "b"],
+        ["caption", "a", ""], ["direct", "a", ""], ["variations", "a", ""], ["diff", "a", "b"],
+        ["interpolate", "", "b"],
     ]  # fmt: skip
     assert got["blamed"] == ["to", "to", "from", "from"]
     assert got["caption_of"] == "a → b"

@@ -95,7 +95,8 @@ def test_a_drawn_picture_is_varied(
     assert image["shape"] == [32, 32, 3]
     assert parse_qs(urlsplit(page.url).query)["mode"] == ["variations"]
     page.click("#copy-link")
-    expect(page.locator("#copy-link")).to_contain_text("opy")
+    expect(page.get_by_text("A picture of your own is in the form")).to_be_visible()
+    page.keyboard.press("Escape")
     # Back to words: the samples are as many as before.
     page.locator("[data-end=from] .held button").click()
     page.select_option("#mode", "caption")
@@ -217,6 +218,16 @@ def test_a_link_holds_a_path_of_words(
     given = parse_qs(urlsplit(page.url).query)
     assert (given["mode"], given["prompt"], given["to"]) == (["interpolate"], ["a cat"], ["a dog"])
     assert given["samples"] == ["3"]
+
+
+def test_a_link_leaves_the_prior_out(
+    pictures: Stage, page: Page, asked: Callable[[], dict[str, Any]]
+) -> None:
+    drawn(pictures, page, "&mode=direct&prompt=a+cat&molecule=CC")
+    assert asked() == {"prompt": "a cat", "prior": False}
+    page.click("#copy-link")
+    given = parse_qs(urlsplit(page.url).query)
+    assert (given["mode"], given["prompt"]) == (["direct"], ["a cat"])
 
 
 def test_a_picture_is_changed_in_words(

@@ -70,6 +70,47 @@ def test_the_slider_speaks_in_words(stage: Stage, page: Page) -> None:
     assert stage.words() == "A picture finished, no noise left; A molecule finished, no noise left"
 
 
+def test_listeners_hear_what_has_settled(stage: Stage, page: Page) -> None:
+    stage.open().still()
+    assert stage.words().count("nothing has settled yet") == 2
+    page.keyboard.press(",")
+    assert "layout settled, shapes and edges still rough" in stage.words()
+    page.keyboard.press(".")
+    assert stage.words().count("all scales settled") == 2
+    page.keyboard.press("Home")
+    heard = page.evaluate_handle(
+        """() => {
+          const heard = [];
+          const box = document.getElementById("welcome");
+          new MutationObserver(() => heard.push(box.textContent)).observe(box, {childList: true});
+          return heard;
+        }"""
+    )
+    for _ in range(2):
+        page.keyboard.press(">")  # 4 times as fast
+    page.keyboard.press(" ")
+    expect(page.locator("#track")).to_have_attribute("aria-valuenow", "100", timeout=15_000)
+    said = ["The overall picture has settled.", "The detail has settled."]
+    assert [text for text in heard.json_value() if "settled" in text] == said
+
+
+def test_an_example_in_focus_is_not_under_the_arrow(stage: Stage, page: Page) -> None:
+    page.set_viewport_size({"width": 800, "height": 700})
+    stage.open()
+    row = page.locator("#prompt-examples")
+    row.evaluate(
+        "e => (e.prepend(document.createElement('i')), e.firstChild.style.flex = '0 0 900px')"
+    )
+    arrow = page.locator("#picture-field .more-chips")
+    arrow.evaluate("e => e.hidden = false")
+    chip = row.locator("button").last
+    chip.focus()
+    stage.until(
+        """document.activeElement.getBoundingClientRect().right
+        <= document.querySelector('#picture-field .more-chips').getBoundingClientRect().left + 16"""
+    )
+
+
 @pytest.mark.parametrize("field", ["#prompt", "#molecule", "#seed"])
 def test_typing_does_not_move_the_player(stage: Stage, page: Page, field: str) -> None:
     stage.open().still()
@@ -174,3 +215,21 @@ def test_the_marks_lead_to_where_global_and_local_have_settled(stage: Stage, pag
         ],
     )  # fmt: skip
     assert abs(shown - first) <= 1
+
+
+def test_each_panel_shows_what_has_settled_where_the_playhead_is(stage: Stage, page: Page) -> None:
+    """The signs follow the measured levels of the panel's own run, back as well as on."""
+    stage.open().still()
+    signs = "#{} .settled li[data-settled=true]"
+    assert page.locator(signs.format("dalle2")).count() == 0
+    for id in ("dalle2", "alphafold3"):
+        seen = []
+        for key in ("Home", *["ArrowRight"] * 24):
+            page.keyboard.press(key)
+            seen.append(page.locator(signs.format(id)).all_inner_texts())
+        counts = [len(names) for names in seen]
+        assert counts == sorted(counts) and counts[0] == 0 and counts[-1] == 3
+        first = next(names for names in seen if names)
+        assert first[0].startswith("●")  # the overall picture before the detail
+        page.keyboard.press("Home")
+        assert page.locator(signs.format(id)).count() == 0

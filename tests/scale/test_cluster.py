@@ -37,8 +37,10 @@ def cluster(gate: Gate) -> Iterator[Live]:
     settings = ScaleSettings(threads=1, scale_min_replicas=2, scale_max_replicas=2)
     deployment.connect(settings)
     try:
-        handle = deployment.deploy(settings, {"toy": "gated:Gated"})
-        server = live({"toy": Gated()}, engine=Cluster(handle, runs=8, attempts=3))
+        table = {"toy": "gated:Gated", "dye": "models.dye.pipeline:Dye"}
+        handle = deployment.deploy(settings, table)
+        pipelines = {**table, "toy": Gated()}
+        server = live(pipelines, engine=Cluster(handle, runs=8, attempts=3))
         yield server
         server.end()
     finally:
@@ -102,6 +104,20 @@ def test_a_cancelled_run_is_computed_no_further(cluster: Live, gate: Gate) -> No
     # one more whole one.
     whole, rest = divmod(len(steps), STEPS)
     assert 3 <= rest < STEPS, f"{whole} whole runs and {rest} steps of the cancelled one"
+
+
+def test_a_branch_goes_on_at_whichever_replica(cluster: Live) -> None:
+    body = {"pipeline": "dye", "input": {"shape": "cat"}, "settings": {"seed": 3, "steps": STEPS}}
+    run = httpx.post(f"{cluster.url}/api/runs", json=body).json()
+    whole = all_events(cluster.url + run["events"])
+    branch = {"run": run["id"], "stage": "particles", "step": 5}
+    for _ in range(4):  # two replicas take turns
+        answer = httpx.post(f"{cluster.url}/api/runs", json={**body, "branch": branch})
+        assert answer.status_code == 201, answer.text
+        rest = all_events(cluster.url + answer.json()["events"])
+        assert [e["data"] for e in rest[1:-1]] == [e["data"] for e in whole[6:-1]]
+        assert rest[-1]["data"]["sample"] == whole[-1]["data"]["sample"]
+        branch = rest[0]["data"]["branch"]  # as it was told
 
 
 def test_more_runs_than_admitted_are_refused(cluster: Live, gate: Gate) -> None:
