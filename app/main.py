@@ -86,11 +86,18 @@ def create_app(
     openapi.install(app)
     app.add_middleware(Headers, embed_ancestors=settings.embed_ancestors)
     for kind in (BadRequest, Busy, Full, Unavailable):
-        app.add_exception_handler(kind, api.refuse)
+        app.add_exception_handler(kind, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StarletteHTTPException, _http_error)
     app.add_exception_handler(Exception, _crash)
     return app
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """JSON, and a page for whoever followed a link to a card that is not there."""
+    if isinstance(error, BadRequest) and error.status == 404 and for_people(request):
+        return error_page(request, 404)
+    return await api.refuse(request, error)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -128,8 +135,7 @@ def _methods(path: str) -> list[str]:
 
 async def _crash(request: Request, error: Exception) -> Response:
     """Starlette answers a crash outside of all middleware, so the headers are added by hand."""
-    response = await api.refuse(request, error)
-    if for_people(request):
-        response = error_page(request, 500)
+    refused = await api.refuse(request, error)  # which also logs what it was
+    response = error_page(request, 500) if for_people(request) else refused
     response.headers.update(SECURITY)
     return response

@@ -37,7 +37,7 @@ FRAMES = 56
 FRAME_MS = 120
 FIRST_MS = 900
 LAST_MS = 2600
-MAX_BYTES = 1_500_000
+MAX_BYTES = 800_000
 FLAGS = ["--no-sandbox", "--enable-unsafe-swiftshader"]
 
 
@@ -79,7 +79,7 @@ def photographed(page: Page) -> list[Image.Image]:
 def written(pictures: Sequence[Image.Image], path: Path) -> int:
     """The film as the best WebP within the bound. Raises RuntimeError if none is small enough."""
     durations = [FIRST_MS] + [FRAME_MS] * (len(pictures) - 2) + [LAST_MS]
-    for quality in range(82, 40, -6):
+    for quality in range(66, 40, -6):
         out = io.BytesIO()
         pictures[0].save(
             out, "WEBP", save_all=True, append_images=list(pictures[1:]), duration=durations,

@@ -12,8 +12,8 @@ SHARED = {
         "{name} in Å", 'kind "explicit"', "RDKit: {reason}",
     },
     "es": {
-        "auto: {kind}", "ancestral (DDPM)", "Euler (DDIM)", "final:", "final: {scores}", "ion", "tokens", "top 1",
-        "top 5", "top k", "Top k", "zinc", 'kind "explicit"', "RDKit: {reason}",
+        "auto: {kind}", "ancestral (DDPM)", "Euler (DDIM)", "final:", "final: {scores}", "ion", "Lab",
+        "tokens", "top 1", "top 5", "top k", "Top k", "zinc", 'kind "explicit"', "RDKit: {reason}",
     },
     "zh": {"top k", "Top k"},
 }  # fmt: skip

@@ -89,6 +89,8 @@ const ask = new Ask({
 const link = readLink(followedCode ? "" : location.search);
 /** Where a link wants the player to stop when its runs have come. */
 let stopAt = 1;
+/** Whether the link asks for a drop of dye that has not been stirred yet. */
+let drops = link.dye !== undefined;
 /** @type {import("./net.js").PipelineInfo[]} */
 let offered = [];
 /** Whether a link has taken a control away. @param {string} part */
@@ -121,7 +123,7 @@ const runners = Object.fromEntries(
           drawChart();
         }
         const busy = Object.values(runners).some((runner) => runner.busy);
-        if (!busy && !branching.opening) stopAt = 1; // the player knows by now; what is started from here on is not the link's
+        if (!busy && !branching.opening && !drops) stopAt = 1; // the player knows by now; what is started from here on is not the link's
         ask.setRunning(busy);
       },
       complain: (text, field) => {
@@ -307,7 +309,9 @@ async function showOffer() {
   const forked = followedCode ? [] : await branching.open(location.search);
   const rest = infos.filter(({ id, available }) => available && ask.pipelines.includes(id) && !forked.includes(id));
   if (runsOwn) start(rest.map(({ id }) => id));
-  if (link.dye) dye.want().then((drop) => drop.choose(...link.dye.split(".")));
+  if (!drops) return;
+  (await dye.want()).choose(...link.dye.split("."));
+  drops = false;
 }
 
 /** What a link says beyond the form. @returns {Promise<(() => Promise<void>) | undefined>} says what of it cannot be had */

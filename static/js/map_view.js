@@ -77,6 +77,7 @@ export class MapView {
     this.#drawLegend();
     this.redraw();
     this.#summarise();
+    this.#tabulate();
   }
 
   /** @param {import("./run.js").Run | null} run @param {number} sample */

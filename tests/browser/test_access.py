@@ -105,12 +105,13 @@ PAGES = {
     "/docs": "main",
     "/room": "#code",
     "/nowhere": "h1",
+    "/models/none": "h1",
 }
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_the_other_pages(plain: Live, page: Page, watch: Watch, path: str) -> None:
-    watch.expected = ["404"] if path == "/nowhere" else []
+    watch.expected = ["404"] if path in ("/nowhere", "/models/none") else []
     page.goto(plain.url + path)
     page.wait_for_selector(PAGES[path])
     judged(page, path)

@@ -90,7 +90,8 @@ def test_a_server_that_dies_in_mid_run_and_comes_back(
     expect(page.locator("#dalle2 .well canvas").first).to_be_visible()  # what has come stays
     server.start()
     expect(trouble).to_contain_text("does not know this run any more")
-    expect(page.locator("#run")).to_have_attribute("data-state", "idle")  # both are known to be lost
+    # Both are known to be lost.
+    expect(page.locator("#run")).to_have_attribute("data-state", "idle")
     before = len(posted)
     page.click("#trouble button")
     expect(trouble).to_be_hidden()

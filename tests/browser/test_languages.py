@@ -149,7 +149,8 @@ def test_german_fits(wide: Stage, page: Page, size: str) -> None:
     page.locator(".languages summary").click()
     cut = page.evaluate(
         """(width) => [...document.querySelectorAll('button, a, summary, h1, h2, figcaption')]
-          .filter((e) => e.checkVisibility() && !e.closest('.chips, .tabs, .sr, .skip') && e.textContent.trim())
+          .filter((e) => e.checkVisibility() && !e.closest('.chips, .tabs, .sr, .skip'))
+          .filter((e) => e.textContent.trim())
           .filter((e) => {
             const box = e.getBoundingClientRect();
             const over = e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1;

@@ -51,7 +51,7 @@ def test_a_link_opens_the_lesson_at_its_step(school: School, page: Page) -> None
     page.go_back()
     expect(heading).to_be_visible()
     school.open("&lesson=axis&step=99")
-    expect(heading).to_have_text("Another seed")
+    expect(heading).to_have_text("Branch from here")
     school.open("&lesson=nonsense")
     expect(page.locator("#welcome")).to_contain_text("no lesson")
     expect(page.locator("#lesson")).to_be_hidden()
@@ -313,7 +313,7 @@ def test_lessons_are_fetched_when_one_is_opened(school: School, page: Page) -> N
     asked: list[str] = []
     page.on("request", lambda request: asked.append(urlsplit(request.url).path))
     school.open()
-    late = {"/static/js/lesson.js", "/text/en/lessons.json", "/static/css/lesson.css"}
+    late = {"/static/js/lesson.js", "/text/en/lessons,room.json", "/static/css/lesson.css"}
     assert not late & set(asked)
     page.goto(f"{school.server.url}/?lesson=dye&lowgfx=1")
     expect(page.locator("#lesson h3")).to_be_visible()

@@ -1,32 +1,15 @@
-"""Themes, sizes, accessibility, links."""
+"""Themes, sizes, links; accessibility is in test_access.py."""
 
 from __future__ import annotations
 
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from browser_stage import Stage
 from playwright.sync_api import Page, expect
 
 THEMES = ("light", "dark", "projector")
 SIZES = {"projection": (1920, 1080), "laptop": (1366, 768), "phone": (390, 844)}
-
-
-@pytest.mark.parametrize("theme", THEMES)
-def test_no_accessibility_violations(stage: Stage, page: Page, theme: str) -> None:
-    stage.open(f"&theme={theme}").still()
-    page.wait_for_selector("#chart[data-state=drawn]", timeout=30_000)
-    page.click("#settings summary")
-    found = Axe().run(page).response["violations"]
-    assert [(v["id"], [n["target"] for n in v["nodes"]]) for v in found] == []
-
-
-def test_the_page_of_calls_is_accessible_and_fits_a_phone(stage: Stage, page: Page) -> None:
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(f"{stage.server.url}/docs")
-    assert [v["id"] for v in Axe().run(page).response["violations"]] == []
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page
 
 from app.wire import encode_array
 
@@ -143,7 +142,8 @@ def test_picture_requests_go_out_and_come_back(module: Any) -> None:
           path: ask('interpolate', words('a cat'), held),
           diff: [ask('diff', words('a'), words('b')), ask('diff', held, words('b'))],
           back: [{prompt: 'a'}, {prompt: 'a', prior: false}, {variation_of: {prompt: 'a'}},
-            {diff: {from: 'a', to: 'b'}}, {interpolate: {from: {image: {}}, to: {prompt: 'b'}}}].map((i) => {
+            {diff: {from: 'a', to: 'b'}},
+            {interpolate: {from: {image: {}}, to: {prompt: 'b'}}}].map((i) => {
               const {mode, from, to} = m.askedOf(i); return [mode, from.text, to.text]; }),
           blamed: ['input.interpolate.to.prompt', 'input.diff.to', 'input.prompt', ''].map(m.blamed),
           caption_of: m.captionOf({interpolate: {from: {prompt: 'a'}, to: {prompt: 'b'}}})};""",
