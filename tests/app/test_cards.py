@@ -147,6 +147,8 @@ def test_text_in_metrics_is_never_markup(
     client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "dye-metrics.json").write_text(json.dumps(METRICS))
-    monkeypatch.setattr("app.pages.card", lambda id, sheets, words: card(id, sheets, tmp_path, words=words))
+    monkeypatch.setattr(
+        "app.pages.card", lambda id, sheets, words: card(id, sheets, tmp_path, words=words)
+    )
     page = client.get("/models/dye").text
     assert "a &lt;b&gt;cat" in page and "<b>cat" not in page
