@@ -161,9 +161,14 @@ def visit_table(visit: dict[str, Any]) -> str:
     asked = [
         ["stage: HTML + CSS + JS + words", "< 150 kB", kilobytes(stage["own_bytes"])],
         ["stage: first paint", "< 1 s", f"{stage['paint_ms'] / 1000:.2f} s"],
+        ["stage: recorded run moves", "< 1 s", f"{stage['moved_ms'] / 1000:.2f} s"],
         ["main thread, 300 atoms at 30 inputs a second", "< 16 ms", f"{work:.1f} ms"],
     ]
-    met = [stage["own_bytes"] < 150_000, stage["paint_ms"] < 1000, work < 16]
+    met = [
+        stage["own_bytes"] < 150_000,
+        *(stage[key] < 1000 for key in ("paint_ms", "moved_ms")),
+        work < 16,
+    ]
     rows = [[*row, "yes" if yes else "**no**"] for row, yes in zip(asked, met, strict=True)]
     machine = visit["machine"]
     when = (

@@ -16,6 +16,7 @@ from app.clients import client_of, public_base
 from app.cost import estimate
 from app.main import create_app
 from app.pipelines import Pipelines
+from app.preparing import Prepared
 from app.settings import Settings
 from models.pipeline import SampleSettings
 
@@ -244,6 +245,7 @@ def test_cost_counts_steps_samples_and_size_of_every_stage() -> None:
             {"sigmas": [], "steps": 5, "size": [8, 8]},
         ]
     }
-    assert estimate(toy, "well", settings, start) == 3 * (3 + 2 * 16 + 5)
+    prepared = Prepared("well", settings, start)
+    assert estimate(toy, prepared) == 3 * (3 + 2 * 16 + 5)
     start["atoms"] = [{}] * 128
-    assert estimate(toy, "well", settings, start) == 3 * (3 * 4 + 2 * 16 + 5)
+    assert estimate(toy, prepared) == 3 * (3 * 4 + 2 * 16 + 5)
