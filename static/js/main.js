@@ -33,10 +33,8 @@ const announce = (text) => (byId("welcome").textContent = text);
 /** What a run has come to. @param {Panel} panel */
 async function finished({ name, run: { done } }) {
   const sentences = [t("live.finished", { name })];
-  if (done.settling?.bands?.length) {
-    const { summaryOf } = await import("./settling_words.js");
-    sentences.push(summaryOf([{ name, settling: done.settling }]));
-  }
+  const words = done.settling?.bands?.length && (await import("./settling_words.js").catch(() => null));
+  if (words) sentences.push(words.summaryOf([{ name, settling: done.settling }]));
   announce(paragraph(sentences));
 }
 
@@ -205,13 +203,15 @@ async function drawChart() {
     .filter(({ run: shown, root }) => root.dataset.accent && shown?.done?.settling?.bands?.length && !shown.stepwise)
     .map(({ name, root, run: shown }) => ({ name, accent: root.dataset.accent, settling: shown.done.settling }));
   if (rows.length === 0) return;
-  const [curves, { summaryOf, tablesOf }] = await Promise.all([chart.want(), import("./settling_words.js")]);
-  byId("chart-summary").textContent = summaryOf(rows);
-  const seek = (level) => stage.seek(positionOf(stage.axis, level));
-  byId("chart-table").replaceChildren(...tablesOf(rows, seek));
-  curves.draw(rows, stage.axis, stage.ticks).catch(() => {
-    byId("chart").textContent = t("chart.missing");
-  });
+  try {
+    const [curves, { summaryOf, tablesOf }] = await Promise.all([chart.want(), import("./settling_words.js")]);
+    byId("chart-summary").textContent = summaryOf(rows);
+    const seek = (level) => stage.seek(positionOf(stage.axis, level));
+    byId("chart-table").replaceChildren(...tablesOf(rows, seek));
+    await curves.draw(rows, stage.axis, stage.ticks);
+  } catch {
+    byId("chart").textContent = t("chart.missing"); // the next complete runs try again
+  }
 }
 
 byId("chart-frame").addEventListener("pointerdown", (event) => stage.view.seekTo(event.clientX));
