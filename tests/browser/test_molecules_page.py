@@ -345,6 +345,7 @@ def test_nothing_overflows(molecules: Stage, page: Page, size: str) -> None:
     assert tools and well
     assert tools["x"] >= well["x"] and tools["x"] + tools["width"] <= well["x"] + well["width"]
     page.click("#library-open")
+    expect(page.locator("#library")).to_be_visible()  # its module comes now
     dialog = page.locator("#library").bounding_box()
     assert dialog and dialog["width"] <= width and dialog["height"] <= height
     page.keyboard.press("Escape")
