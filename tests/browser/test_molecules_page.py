@@ -326,6 +326,7 @@ def test_no_accessibility_violations(molecules: Stage, page: Page, theme: str) -
     page.click("#tab-twins")
     violations += Axe().run(page).response["violations"]
     page.click("#library-open")
+    expect(page.locator("#library")).to_be_visible()
     violations += Axe().run(page).response["violations"]
     assert [(v["id"], [n["target"] for n in v["nodes"]]) for v in violations] == []
 
