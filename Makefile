@@ -12,13 +12,18 @@ TORCH ?= torch==2.13.0
 PY := $(VENV)/bin/python
 export OMP_WAIT_POLICY = passive
 
+# Test files side by side. Playwright keeps an event loop running in its process, so the browser's tests
+# have processes of their own.
+WORKERS ?= 2
+
 .PHONY: run test check fuzz soak page bench cluster redis format data train evaluate benchmark traces browser clean
 
 run: $(VENV)/.run
 	$(PY) -m app
 
 test: $(VENV)/.scale browser redis
-	$(PY) -m pytest
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --ignore=tests/browser
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile tests/browser
 
 check: $(VENV)/.dev
 	$(PY) -m ruff check .

@@ -22,9 +22,6 @@ export class Dye {
     this.input = {};
     /** @type {import("./run.js").Run | null} the run that was gathered, while its particles spread */
     this.gathered = null;
-    byId("dye-run").addEventListener("click", () => this.stir());
-    byId("dye-forward").addEventListener("click", () => this.forward());
-    byId("dye-reverse").addEventListener("click", () => this.reverse());
     byId("dye-branch").addEventListener("click", branch);
   }
 

@@ -139,6 +139,9 @@ const dye = new Late(async () => {
   const go = (input, settings) => runners.dye.go(input, settings);
   return new Dye({ panel: panels.dye, stage, go, branch: () => branching.press([panels.dye]) });
 });
+// A press before its module has come is kept until then.
+for (const [id, act] of [["dye-run", "stir"], ["dye-forward", "forward"], ["dye-reverse", "reverse"]])
+  byId(id).addEventListener("click", () => dye.tell(act));
 const keyFrames = new Late(async () => {
   const { KeyFrames } = await import("./keyframes.js");
   const rows = [panels.dalle2, panels.alphafold3].map((panel) => new KeyFrames(panel, (u) => stage.seek(u)));

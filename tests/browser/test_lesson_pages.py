@@ -107,9 +107,10 @@ def test_particles_take_independent_steps(school: School, page: Page) -> None:
 def test_the_playhead_goes_left_while_the_dye_spreads(school: School, page: Page) -> None:
     page.emulate_media(reduced_motion="no-preference")
     school.lesson("dye")
+    expect(page.locator("#dye-origin")).to_have_text("recorded")
     page.click("#dye-forward")
+    expect(page.locator("#dye-origin")).to_have_text("computed here")
     school.until("Number(document.querySelector('#track').ariaValueNow) < 95")
-    assert school.page.locator("#dye-origin").inner_text() == "computed here"
     seen = school.value()
     school.until(f"Number(document.querySelector('#track').ariaValueNow) < {seen}")
     school.press("End")  # whoever takes the playhead ends it
