@@ -249,11 +249,12 @@ export class MoleculeView {
 
   /** @param {HTMLCanvasElement} canvas @param {any} frame or null for the sample @param {any} final @param {number} sample */
   async thumbnail(canvas, frame, final, sample) {
+    const { molecule, radius, turn, look } = this; // another one may begin while the module comes
     const { drawAtoms } = await import("./flat_scene.js");
     const { values } = sampleOf(decode(frame ? frame.denoised : final), 2, sample);
     const { centre } = extent(values);
     const placed = Float32Array.from(values, (v, i) => v - centre[i % 3]);
-    drawAtoms(canvas, this.molecule, placed, this.radius / FILL, this.turn, this.look?.colours);
+    if (molecule) drawAtoms(canvas, molecule, placed, radius / FILL, turn, look?.colours);
   }
 
   #drawScales() {
