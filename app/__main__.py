@@ -47,13 +47,19 @@ async def _announce(pipelines: Pipelines, url: str) -> None:
 def main() -> None:
     end_on_sigterm()
     settings = read_settings(Settings, "python -m app")
+    listening = listen(settings.host, settings.port)
 
     def build() -> FastAPI:
-        from app.main import create_app  # imports torch: seconds, which a taken port need not cost
+        # Imports torch: seconds, which a port that is taken need not cost.
+        from app.main import create_app
+        from app.workers.pool import Workers
 
-        return create_app(settings)
+        if settings.used_workers == 0:
+            return create_app(settings)
+        pipelines, workers = Workers.begin(settings, [listening])
+        return create_app(settings, pipelines, workers)
 
-    serve_forever(settings, listen(settings.host, settings.port), build)
+    serve_forever(settings, listening, build)
 
 
 def end_on_sigterm() -> None:

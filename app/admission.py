@@ -14,7 +14,6 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from app.computing import Computing
-from app.metrics import Metrics
 from app.settings import Settings
 
 DRAINING = "the server is shutting down"
@@ -70,14 +69,14 @@ class Place:
 class Admission:
     """See the module docstring. Call everything in the event loop."""
 
-    def __init__(self, settings: Settings, engine: Computing, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, engine: Computing) -> None:
         self.draining = False
         self._settings = settings
         self._engine = engine
-        self._metrics = metrics
         self._runs: Counter[str] = Counter()
         self._costs: defaultdict[str, float] = defaultdict(float)
         self._streams: Counter[str] = Counter()
+        self._plans: Counter[str] = Counter()
         self._uploads: Counter[str] = Counter()
         self._exports: Counter[str] = Counter()
         self.cost = 0.0  # of everything under way
@@ -129,6 +128,13 @@ class Admission:
             said = f"{self._streams[client]} event streams to your address are open"
             raise self._busy(429, "client_streams", said)
 
+    def plan(self, client: str) -> AbstractContextManager[None]:
+        """Counts one plan that is being made or waits for it. Raises Busy."""
+        settings = self._settings
+        return self._one_of(
+            "plans", self._plans, client, settings.max_plans, settings.max_client_plans
+        )
+
     def upload(self, client: str) -> AbstractContextManager[None]:
         """Counts one upload that is being received and decoded. Raises Busy."""
         settings = self._settings
@@ -137,7 +143,7 @@ class Admission:
         )
 
     def export(self, client: str) -> AbstractContextManager[None]:
-        """Counts one export that is being written or waits for it. Raises Busy."""
+        """Counts one export until its reader has taken it. Raises Busy."""
         settings = self._settings
         return self._one_of(
             "exports", self._exports, client, settings.max_exports, settings.max_client_exports
@@ -181,7 +187,6 @@ class Admission:
 
     def _busy(self, status: int, reason: str, message: str, retry_after: int = 0) -> Busy:
         seconds = retry_after or max(1, math.ceil(self._engine.retry_after))
-        self._metrics.busy.labels(reason).inc()
         return Busy(status, reason, message, seconds, self.queue())
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from contextlib import ExitStack
+from typing import Annotated, Any
 
 import anyio
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Header, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
@@ -34,8 +35,12 @@ from app.schemas import (
     parse_run,
     run_schema,
 )
+from app.sending import Held
 from app.services import Has, Services
 from models.pipeline import Pipeline
+
+LOADING_S = 2  # between two looks at a server that loads
+REPAIR_S = 600  # until a pipeline that is off may have been put right
 
 router = APIRouter()
 log = logging.getLogger(__name__)
@@ -43,6 +48,7 @@ log = logging.getLogger(__name__)
 _REFUSALS = {
     404: "no run with this id",
     400: "the body broke off",
+    403: "a room shows the run, and the key is not the room's",
     408: "the body did not arrive in time",
     409: "the run has not ended",
     413: "the body is too large",
@@ -148,7 +154,7 @@ async def _asked(request: Request, services: Services) -> tuple[Pipeline, RunIn]
 @router.post(
     "/api/plans",
     tags=["runs"],
-    responses=refusals(404, 408, 413, 422, 503),
+    responses=refusals(404, 408, 413, 422, 429, 503),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -160,10 +166,11 @@ async def plan_run(request: Request, services: Has) -> PlanOut:
     """What the same body would start with ``POST /api/runs``, without running it: the levels of its
     schedule, and notes, among them where it leaves the noise that training saw."""
     limits = services.settings
-    pipeline, asked = await _asked(request, services)
-    prepared = await run_sync(
-        prepare, pipeline, asked, limits.max_cost, limiter=_preparing(request)
-    )
+    with services.admission.plan(client_of(request)):
+        pipeline, asked = await _asked(request, services)
+        prepared = await run_sync(
+            prepare, pipeline, asked, limits.max_cost, limiter=_planning(request)
+        )
     return PlanOut(
         settings=settings_json(pipeline, prepared.settings),
         stages=prepared.start["stages"],
@@ -177,6 +184,15 @@ def _preparing(request: Request) -> anyio.CapacityLimiter:
     if not hasattr(state, "preparing"):
         state.preparing = anyio.CapacityLimiter(2)
     limiter: anyio.CapacityLimiter = state.preparing
+    return limiter
+
+
+def _planning(request: Request) -> anyio.CapacityLimiter:
+    """Of their own, one at a time: who asks for plans delays nobody's run."""
+    state = request.app.state
+    if not hasattr(state, "planning"):
+        state.planning = anyio.CapacityLimiter(1)
+    limiter: anyio.CapacityLimiter = state.planning
     return limiter
 
 
@@ -222,10 +238,20 @@ def _queued(place: int, wait_s: float) -> QueueState:
     return QueueState(place=place, wait_s=round(wait_s, 1))
 
 
-@router.delete("/api/runs/{id}", status_code=204, tags=["runs"], responses=refusals(404))
-async def cancel_run(id: str, services: Has) -> None:
-    """Stops a run at the engine's next tick. Of a run that has ended nothing changes."""
-    services.runs.cancel(find_run(services, id), "cancelled")
+@router.delete("/api/runs/{id}", status_code=204, tags=["runs"], responses=refusals(403, 404))
+async def cancel_run(
+    id: str,
+    services: Has,
+    key: Annotated[str, Header(alias="X-Room-Key", max_length=200)] = "",
+) -> None:
+    """Stops a run at the engine's next tick. Of a run that has ended nothing changes. A run that a room
+    shows is stopped by the room's presenter only, who sends the room's key."""
+    run = find_run(services, id)
+    if not services.rooms.may_stop(run.id, key):
+        raise BadRequest.one(
+            "X-Room-Key", "is not this room's key", "the key that was told at opening", status=403
+        )
+    services.runs.cancel(run, "cancelled")
 
 
 @router.get(
@@ -248,7 +274,8 @@ async def export(id: str, format: str, request: Request, services: Has) -> Respo
         )
     if run.state != "done":
         raise BadRequest.one("id", f"the run is {run.state}", "a run that is done", status=409)
-    with services.admission.export(client_of(request)):
+    with ExitStack() as place:
+        place.enter_context(services.admission.export(client_of(request)))
         try:
             data = await run_sync(exports.export, run, format, limiter=_exporting(request))
         except (MemoryError, OSError) as error:
@@ -259,7 +286,9 @@ async def export(id: str, format: str, request: Request, services: Has) -> Respo
                 "another format, or the same one later",
                 status=507,
             ) from error
-    return Response(
+        kept = place.pop_all()
+    return Held(
+        kept,
         data,
         media_type=exports.FORMATS[format].media_type,
         headers={"Content-Disposition": f'attachment; filename="{exports.file_name(run, format)}"'},
@@ -280,7 +309,7 @@ def _exporting(request: Request) -> anyio.CapacityLimiter:
 async def healthz(services: Has) -> JSONResponse:
     """200 as long as the server answers and its engine lives."""
     alive = services.engine.alive
-    return JSONResponse({"status": "ok" if alive else "engine stopped"}, 200 if alive else 503)
+    return _told({"status": "ok" if alive else "engine stopped"}, alive)
 
 
 @router.head("/readyz", include_in_schema=False)
@@ -296,7 +325,12 @@ async def readyz(services: Has) -> JSONResponse:
         and not services.admission.draining
     )
     body = {"ready": ready, "draining": services.admission.draining, "pipelines": status}
-    return JSONResponse(body, 200 if ready else 503)
+    return _told(body, ready)
+
+
+def _told(body: Mapping[str, Any], well: bool) -> JSONResponse:
+    """A health check's answer."""
+    return JSONResponse(body) if well else JSONResponse(body, 503, {"Retry-After": str(LOADING_S)})
 
 
 @router.get(
@@ -327,6 +361,7 @@ async def refuse(request: Request, error: Exception) -> JSONResponse:
     elif isinstance(error, Busy):
         status, headers = error.status, {"Retry-After": str(error.retry_after)}
         detail = _detail("server", error.message, error.accepted)
+        services.metrics.busy.labels(error.reason).inc()
         extra = {"reason": error.reason, "retry_after": error.retry_after, "queue": error.queue}
     elif isinstance(error, Full):
         status, after = (503, AFTER_SHUTDOWN_S) if error.closing else (429, error.retry_after)
@@ -338,7 +373,8 @@ async def refuse(request: Request, error: Exception) -> JSONResponse:
         queue = services.admission.queue()
         extra = {"reason": reason, "retry_after": after, "queue": queue}
     elif isinstance(error, Unavailable):
-        status, headers = 503, {"Retry-After": "2"} if error.loading else {}
+        status, after = 503, LOADING_S if error.loading else REPAIR_S
+        headers = {"Retry-After": str(after)}
         detail = _detail("pipeline", str(error), "another pipeline, see /api/pipelines")
     elif isinstance(error, HTTPException):
         status, headers = error.status_code, dict(error.headers or {})

@@ -29,7 +29,7 @@ import torch
 from app.forwards import Blind, Forwards, Observer
 from app.jobs import Client, Job
 from app.turns import Turns
-from models.diffusion.sampler import Network
+from models.diffusion.sampler import Network, forward_of
 
 __all__ = ["Client", "Engine", "Full", "Job", "Limits", "Observer"]
 
@@ -326,7 +326,8 @@ class Engine:
         start = self._clock()
         try:
             request = job.generator.send(answer)
-            job.key = (id(request.net), request.net.bucket(request))
+            net = forward_of(request.net)
+            job.key = (id(net), net.bucket(request))
             job.request = request
         except StopIteration as stop:
             self._end(job, "finished", stop.value)
@@ -351,4 +352,4 @@ class Engine:
 
 def _net(job: Job) -> Network:
     assert job.request is not None
-    return job.request.net
+    return forward_of(job.request.net)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -15,16 +16,25 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from models.cached import Cached
-
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Counted(Protocol):
+    """What is counted of a memory in front of a network."""
+
+    @property
+    def hits(self) -> int: ...
+    @property
+    def misses(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
 
 
 class _Caches(Collector):
     """Requests answered from memory and not, read where they are counted."""
 
-    def __init__(self, caches: Callable[[], Iterable[tuple[str, Cached]]]) -> None:
+    def __init__(self, caches: Callable[[], Iterable[tuple[str, Counted]]]) -> None:
         self._caches = caches
 
     def collect(self) -> Iterator[Metric]:
@@ -32,7 +42,7 @@ class _Caches(Collector):
             "twofold_cache_requests", "Requests to remembering networks", labels=["net", "result"]
         )
         held = GaugeMetricFamily("twofold_cache_bytes", "Bytes remembered", labels=["net"])
-        named: dict[str, list[Cached]] = {}
+        named: dict[str, list[Counted]] = {}
         for net, cache in self._caches():  # two pipelines may each remember readings of captions
             named.setdefault(net, []).append(cache)
         for net, caches in named.items():
@@ -41,6 +51,30 @@ class _Caches(Collector):
             held.add_metric([net], sum(cache.bytes for cache in caches))
         yield asked
         yield held
+
+
+class _Workers(Collector):
+    """Processes that compute for this one."""
+
+    def __init__(self, processes: Callable[[], Iterable[tuple[str, Mapping[str, float]]]]) -> None:
+        self._processes = processes
+
+    def collect(self) -> Iterator[Metric]:
+        label = ["worker"]
+        held = GaugeMetricFamily(
+            "twofold_worker_bytes", "Memory of a worker's own, as it last said", labels=label
+        )
+        spent = CounterMetricFamily(
+            "twofold_worker_cpu_seconds", "Processor time of the worker at work", labels=label
+        )
+        died = CounterMetricFamily(
+            "twofold_worker_deaths", "Workers that died and were replaced", labels=label
+        )
+        for name, process in self._processes():
+            held.add_metric([name], process["bytes"])
+            spent.add_metric([name], process["cpu_s"])
+            died.add_metric([name], process["deaths"])
+        yield from (held, spent, died)
 
 
 class Metrics:
@@ -147,9 +181,16 @@ class Metrics:
         self._busy.labels("forward").inc(forward_seconds)
         self._busy.labels("outside").inc(max(0.0, seconds - forward_seconds))
 
-    def watch_caches(self, caches: Callable[[], Iterable[tuple[str, Cached]]]) -> None:
+    def watch_caches(self, caches: Callable[[], Iterable[tuple[str, Counted]]]) -> None:
         """``caches``: network names and memories, asked for at every reading."""
         self.registry.register(_Caches(caches))
+
+    def watch_workers(
+        self, processes: Callable[[], Iterable[tuple[str, Mapping[str, float]]]]
+    ) -> None:
+        """``processes``: worker names with ``bytes``, ``cpu_s`` and ``deaths``, asked for at every
+        reading."""
+        self.registry.register(_Workers(processes))
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from models.cached import Cached
@@ -40,6 +40,7 @@ class Pipelines:
 
     def __init__(self, table: Mapping[str, str | Pipeline]) -> None:
         self._table = dict(table)
+        self._made: dict[str, Pipeline] = {}
         self._ready: dict[str, Pipeline] = {}
         self._broken: dict[str, str] = {}
         self._loaded = threading.Event()
@@ -47,6 +48,9 @@ class Pipelines:
         self.backend: Literal["auto", "torch", "openvino"] = "torch"
         # Of a forward that is alone and of one among others, for a back end that must know beforehand.
         self.threads: tuple[int, ...] = (1,)
+        # Where other processes compute: waits until one of them has warmed up the pipeline of that id,
+        # and says what is wrong with it.
+        self.elsewhere: Callable[[str], str] | None = None
 
     @classmethod
     def named(cls, ids: Sequence[str]) -> Pipelines:
@@ -71,26 +75,66 @@ class Pipelines:
         """Returns when loading has ended."""
         self._loaded.wait()
 
-    def load(self) -> None:
-        """Loads everything, one after the other; takes seconds."""
+    def construct(self) -> None:
+        """Reads the checkpoints of what is not constructed yet, one after the other; computes nothing."""
         for id, entry in self._table.items():
+            if id in self._made or id in self._broken:
+                continue
             try:
                 pipeline = self._construct(entry) if isinstance(entry, str) else entry
+            except Exception as error:
+                self._fail(id, error)
+            else:
                 if self.cache_bytes is not None:
                     for cache in getattr(pipeline, "caches", ()):
                         cache.max_bytes = self.cache_bytes
-                self._warm_up(pipeline)
-            except CheckpointError as error:
-                self._broken[id] = str(error)
-                log.error("pipeline=%s is off: %s", id, error)
-            except Exception as error:
-                # Whatever is wrong with one pipeline must not take the others down.
-                self._broken[id] = f"it could not be loaded ({type(error).__name__}: {error})"
-                log.exception("pipeline=%s is off", id)
+                self._made[id] = pipeline
+
+    def load(self) -> None:
+        """Constructs everything and warms it up; takes seconds."""
+        self.construct()
+        for id in self._made:
+            reason = self.warm(id)
+            if reason:
+                log.error("pipeline=%s is off: %s", id, reason)
             else:
-                self._ready[id] = pipeline
                 log.info("pipeline=%s is ready", id)
         self._loaded.set()
+
+    def warm(self, id: str) -> str:
+        """Makes a constructed pipeline ready, here or elsewhere. -> what is wrong with it, or nothing"""
+        pipeline = self._made[id]
+        if self.elsewhere is not None:
+            reason = self.elsewhere(id)
+            if reason:
+                self._broken[id] = reason
+                return reason
+        else:
+            try:
+                self._warm_up(pipeline)
+            except Exception as error:
+                self._fail(id, error)
+                return self._broken[id]
+        self._ready[id] = pipeline
+        return ""
+
+    def _fail(self, id: str, error: Exception) -> None:
+        """Whatever is wrong with one pipeline must not take the others down."""
+        if isinstance(error, CheckpointError):
+            self._broken[id] = str(error)
+            log.error("pipeline=%s is off: %s", id, error)
+        else:
+            self._broken[id] = f"it could not be loaded ({type(error).__name__}: {error})"
+            log.error("pipeline=%s is off", id, exc_info=error)
+
+    @property
+    def constructed(self) -> tuple[str, ...]:
+        return tuple(self._made)
+
+    def computes_with(self, id: str, backend: str) -> None:
+        """Other processes say with what they compute a pipeline, for whoever lists it."""
+        if hasattr(self._made[id], "backend"):
+            self._made[id].backend = backend  # type: ignore[attr-defined]
 
     def _warm_up(self, pipeline: Pipeline) -> None:
         """With the back end of the settings, if the pipeline has a choice. ``auto`` falls back to torch

@@ -65,6 +65,22 @@ def prepare(pipeline: Pipeline, asked: RunIn | OfIn, max_cost: int) -> Prepared:
     return Prepared(plan, settings, {**head, **start}, branch)
 
 
+def prepare_again(
+    pipeline: Pipeline,
+    input: Mapping[str, Any],
+    settings: SampleSettings,
+    branch: Mapping[str, Any] | None,
+    max_cost: int,
+) -> Prepared:
+    """What another process has prepared already, from what it says of it: the input, the resolved
+    settings and the branch as the start event tells it. Raises BadRequest and InputError."""
+    plan = pipeline.parse(input)
+    before = None
+    if branch is not None:
+        before, _ = read_branch(pipeline, BranchIn.model_validate(branch), max_cost)
+    return Prepared(plan, settings, {}, before)
+
+
 def read_branch(
     pipeline: Pipeline, asked: BranchIn, max_cost: int
 ) -> tuple[Branch, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -19,6 +20,7 @@ from app.runs import Runs
 from app.settings import Settings
 from app.throttle import Buckets
 from app.uploads import PictureStore
+from app.workers.pool import Workers
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,13 @@ class Services:
         """Everything in this process, unless somebody else computes (``engine``) or rooms are shared
         with other processes (``store``)."""
         metrics = Metrics()
-        metrics.watch_caches(pipelines.caches)
+        if isinstance(engine, Workers):
+            engine.observer = metrics
+            workers = engine
+            metrics.watch_caches(lambda: chain(pipelines.caches(), workers.caches()))
+            metrics.watch_workers(workers.processes)
+        else:
+            metrics.watch_caches(pipelines.caches)
         limits = Limits(
             settings.max_runs,
             settings.max_live_rows,
@@ -54,7 +62,7 @@ class Services:
             settings.max_forward_s,
         )
         engine = engine or Engine(limits, metrics, settings.threads, settings.used_lanes)
-        admission = Admission(settings, engine, metrics)
+        admission = Admission(settings, engine)
         runs = Runs(engine, settings, metrics, admission)
         pictures = PictureStore(settings.max_pictures, settings.keep_picture_s)
         rooms = Rooms(runs, settings, metrics, store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal
@@ -48,6 +49,13 @@ class Settings(BaseSettings):
     lanes: int = Field(
         default=2, ge=1, le=8, description="forwards side by side, at most one per thread"
     )
+    workers: int = Field(
+        default=2,
+        ge=0,
+        le=2,
+        description="processes that compute: 2 one for pictures and one for molecules, 1 one for both, "
+        "0 the server itself; never more than threads, and none where the system is not Linux",
+    )
     backend: Literal["auto", "torch", "openvino"] = Field(
         default="auto",
         description="what computes pictures; auto: OpenVINO where it is installed, else torch",
@@ -79,10 +87,14 @@ class Settings(BaseSettings):
     max_total_cost: int = Field(default=40_000, ge=1, description="units of all runs at once")
     max_streams: int = Field(default=1024, ge=1, description="event streams of runs open at once")
     max_client_streams: int = Field(default=256, ge=1, description="of them to one address")
+    max_plans: int = Field(
+        default=96, ge=1, description="plans (`/api/plans`) at once, made one after the other"
+    )
+    max_client_plans: int = Field(default=64, ge=1, description="of them for one address")
     max_uploads: int = Field(default=16, ge=1, description="uploads received at once")
     max_client_uploads: int = Field(default=12, ge=1, description="of them from one address")
     max_exports: int = Field(
-        default=32, ge=1, description="exports at once, written one after the other"
+        default=32, ge=1, description="exports being written, one after the other, or read"
     )
     max_client_exports: int = Field(default=24, ge=1, description="of them to one address")
     max_connections: int = Field(
@@ -126,7 +138,7 @@ class Settings(BaseSettings):
         default=20, gt=0, description="seconds that a client gets to send a request's body"
     )
     send_s: float = Field(
-        default=60, gt=0, description="a stream whose reader takes nothing is closed after"
+        default=60, gt=0, description="a reader who takes nothing of an answer is let go after"
     )
     grace_s: float = Field(default=10, ge=0, description="a run without viewers is cancelled after")
     unclaimed_s: float = Field(default=30, ge=0, description="a run that nobody came to see, after")
@@ -187,12 +199,30 @@ class Settings(BaseSettings):
         default=12, gt=0, description="and after that in a minute"
     )
 
+    @field_validator("pipelines")
+    @classmethod
+    def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("names no pipeline, the server would have nothing to run")
+        return value
+
     @field_validator("pipelines", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @property
+    def used_workers(self) -> int:
+        """A fork is cheap and PyTorch survives it on Linux; elsewhere the server computes itself."""
+        return min(self.workers, self.threads) if sys.platform == "linux" else 0
+
+    @property
+    def of_worker(self) -> Settings:
+        """With the share of one worker."""
+        share = self.threads // max(1, self.used_workers)
+        return self.model_copy(update={"threads": share, "workers": 0})
 
     @property
     def used_lanes(self) -> int:

@@ -205,11 +205,15 @@ def serving(names: list[str], threads: int, gradio_python: Path) -> Iterator[dic
                 contenders[name] = Contender(server, gradio, "/gradio_api/startup-events")
             elif name == "cluster":
                 each = {"TWOFOLD_THREADS": str(max(1, threads // 2))}
-                server = ServerProcess(["-m", "app.cluster", "--port", "0"], {**ours, **each})
+                # Its processor time is the front's alone: the replicas are Ray's children.
+                command = ["-m", "app.cluster", "--port", "0"]
+                server = ServerProcess(command, {**ours, **each}, descendants=False)
                 contenders[name] = Contender(server, twofold, "/healthz")
             else:
-                # One sample may be live at a time: the queue in front of a model, with our code.
-                alone = {"TWOFOLD_MAX_LIVE_ROWS": "1"} if name == "one_at_a_time" else {}
+                # One sample may be live at a time, in one process, as in the other demonstration: the
+                # queue in front of a model, with our code.
+                one = {"TWOFOLD_MAX_LIVE_ROWS": "1", "TWOFOLD_WORKERS": "0"}
+                alone = one if name == "one_at_a_time" else {}
                 server = ServerProcess(["-m", "app", "--port", "0"], {**ours, **alone})
                 contenders[name] = Contender(server, twofold, "/healthz")
             stack.callback(server.stop)
@@ -234,7 +238,7 @@ def main() -> None:
         now = [name for name in names if name != "cluster"]
         with serving(now, args.threads, args.gradio_python) as contenders:
             report = asyncio.run(measure(contenders, bare, args))
-            memory = {name: c.server.peak_mb for name, c in contenders.items()}
+            memory = {name: c.server.memory_mb for name, c in contenders.items()}
     finally:
         bare.stop()
     examples = report.pop("examples")
@@ -250,7 +254,7 @@ def main() -> None:
             "load_average_before": round(load, 2),
         },
         "spread_s": args.spread,
-        "peak_memory_mb": memory,
+        "memory_mb": memory,
         **report,
     }
     args.out.parent.mkdir(parents=True, exist_ok=True)

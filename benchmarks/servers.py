@@ -17,14 +17,17 @@ ROOT = Path(__file__).parent.parent
 class ServerProcess:
     """``command`` (arguments to Python) prints a line with " is ready at URL"; ``ready_s`` is the time
     until then. Use as a context manager: the process has ended when the block has. Raises RuntimeError
-    with what the process said when it ends instead."""
+    with what the process said when it ends instead. ``descendants``: whether the processes that it
+    starts count."""
 
     def __init__(
         self,
         command: Sequence[str],
         env: Mapping[str, str] | None = None,
         python: str | Path = sys.executable,
+        descendants: bool = True,
     ) -> None:
+        self._descendants = descendants
         begun = time.perf_counter()
         self.process = subprocess.Popen(
             [str(python), *command],
@@ -44,16 +47,31 @@ class ServerProcess:
         raise RuntimeError(f"{' '.join(command)} did not start:\n{errors.read()[-2000:]}")
 
     @property
-    def cpu_s(self) -> float:
-        """Processor seconds that the process has used so far, all cores together."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def pids(self) -> list[int]:
+        """Of the process and, if they count, of those that it has started, and so on."""
+        found = [self.process.pid]
+        for pid in found if self._descendants else ():
+            for children in Path(f"/proc/{pid}/task").glob("*/children"):
+                found += map(int, children.read_text().split())
+        return found
 
     @property
-    def peak_mb(self) -> int:
-        """The most resident memory that it ever had."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return round(int(status.split("VmHWM:")[1].split()[0]) / 1024)
+    def cpu_s(self) -> float:
+        """Processor seconds that all its processes have used so far, all cores together."""
+        ticks = 0
+        for pid in self.pids:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def memory_mb(self) -> int:
+        """Of all its processes; a page that several share counts once (proportional set size)."""
+        kilobytes = 0
+        for pid in self.pids:
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            kilobytes += int(rollup.split("\nPss:")[1].split()[0])
+        return round(kilobytes / 1024)
 
     def stop(self) -> None:
         self.process.terminate()

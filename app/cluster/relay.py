@@ -1,135 +1,30 @@
-"""The front's side of a cluster: every run is one stream from a replica, relayed into the run's own log.
-
-A run is determined by its input and its resolved settings, the seed among them, and by the same of the
-run that it goes on from, if it does. When a replica dies, the
-run is asked for again from another one; the frames that the viewers have are skipped, the rest continues
-under the next ids. So a viewer sees a pause, no gap and no repetition.
-"""
+"""The front's side of a cluster: every run is one stream from a replica."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import math
-import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 from ray.exceptions import RayError
 
-from app.engine import Full
-from app.jobs import Job
-from app.logs import fields
+from app.relay import Lost, Relay
 from app.runs import Run
 
-log = logging.getLogger(__name__)
 
-
-class Lost(Exception):
-    """A replica ended its stream before the run's end."""
-
-
-class Cluster:
-    """Computing by Ray Serve replicas; lives in the front's event loop. ``handle``: of the deployment;
-    ``runs``: admitted at once; ``attempts``: replicas that one run may lose."""
+class Cluster(Relay):
+    """Computing by Ray Serve replicas, which are up before there is a Cluster and belong to whoever
+    deployed them. ``handle``: of the deployment; ``attempts``: replicas that one run may lose."""
 
     def __init__(self, handle: Any, runs: int, attempts: int) -> None:
+        super().__init__(runs, attempts)
         self._handle = handle.options(stream=True)
-        self._runs = runs
-        self._attempts = attempts
-        self._relays: dict[Job, asyncio.Task[None]] = {}
-        self._queued: set[Job] = set()
-        self._closing = False
-        self._run_s = 1.0  # moving average of a run's life
-        self.replayed = 0
 
-    @property
-    def live(self) -> int:
-        return len(self._relays) - len(self._queued)
-
-    @property
-    def waiting(self) -> int:
-        return len(self._queued)
-
-    @property
-    def alive(self) -> bool:
-        return not self._closing
-
-    def wait_s(self, place: int) -> float:
-        return place * self._run_s / max(1, self.live)
-
-    @property
-    def retry_after(self) -> int:
-        return max(1, min(60, math.ceil(self.wait_s(max(2, self.waiting // 2)))))
-
-    def start(self) -> None:
-        """The replicas are up before there is a Cluster."""
-
-    def stop(self) -> None:
-        """Nothing is left to wait for: cancelled runs are told at once, and the replicas belong to
-        whoever deployed them."""
-        self._closing = True
-
-    def submit(self, job: Job) -> None:
-        if self._closing or len(self._relays) >= self._runs:
-            raise Full(self.retry_after, self._closing)
-        self._queued.add(job)
-        self._relays[job] = asyncio.get_running_loop().create_task(self._relay(job))
-
-    def cancel(self, job: Job, reason: str) -> None:
-        relay = self._relays.get(job)
-        if relay is not None and job.stopped is None:
-            job.stopped = reason
-            relay.cancel()
-
-    async def _relay(self, job: Job) -> None:
-        run = job.client
-        assert isinstance(run, Run)
-        begun = time.perf_counter()
-        try:
-            await self._until_done(job, run)
-        except asyncio.CancelledError:
-            run.cancelled(job.stopped or "the server is shutting down")
-        except Exception as error:
-            run.failed(error)
-        finally:
-            del self._relays[job]
-            self._queued.discard(job)
-            self._run_s += 0.2 * (time.perf_counter() - begun - self._run_s)
-
-    async def _until_done(self, job: Job, run: Run) -> None:
-        """Relays until the run has closed, from one replica after another if it must be."""
-        for attempt in range(1, self._attempts + 1):
-            try:
-                await self._stream(job, run)
-                return
-            except (RayError, Lost) as error:
-                # A run that brings down whoever computes it must not walk through the whole cluster.
-                if attempt == self._attempts:
-                    raise
-                self.replayed += 1
-                log.warning(
-                    "its replica was lost (%s), it is computed again",
-                    type(error).__name__,
-                    extra=fields(run=run.id, pipeline=run.pipeline.id, events=len(run.log)),
-                )
-
-    async def _stream(self, job: Job, run: Run) -> None:
-        skipped = 0
-        known = len(run.log) - 1  # all but "start"
+    async def events(self, run: Run) -> AsyncIterator[tuple[str, bytes]]:
         stream = self._handle.compute.remote(run.pipeline.id, run.input, run.settings, run.branch)
         try:
             async for event, data in stream:
-                if event == "queued":
-                    run.relay(event, data)
-                    continue
-                if job in self._queued:
-                    self._queued.discard(job)
-                    run.started()
-                if event == "frame" and skipped < known:
-                    skipped += 1
-                else:
-                    run.relay(event, data)
+                yield event, data
+        except RayError as error:
+            raise Lost(type(error).__name__) from error
         finally:
             stream.cancel()  # of a stream that has ended: nothing happens
-        if not run.closed:
-            raise Lost("the stream broke off")

@@ -15,12 +15,10 @@ from typing import Any
 
 from app import wire
 from app.pipelines import Pipelines
-from app.preparing import Prepared, read_branch
-from app.schemas import BranchIn
+from app.preparing import prepare_again
 from app.services import Services
 from app.settings import Settings
-from models.branching import Branch
-from models.pipeline import Pipeline, SampleSettings
+from models.pipeline import SampleSettings
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +52,11 @@ class Replica:
         services = self._services
         try:
             chosen = services.pipelines.get(pipeline)
-            plan = await asyncio.to_thread(chosen.parse, input)
-            before = await asyncio.to_thread(self._before, chosen, branch)
-            run = services.runs.create(chosen, Prepared(plan, settings, {}, before), input)
+            max_cost = services.settings.max_cost
+            prepared = await asyncio.to_thread(
+                prepare_again, chosen, input, settings, branch, max_cost
+            )
+            run = services.runs.create(chosen, prepared, input)
         except Exception as error:
             # The front has found nothing wrong with it, so it is this replica that cannot do it.
             log.exception("a replica refused a run of %s", pipeline)
@@ -69,12 +69,6 @@ class Replica:
                     yield wire.split(block)
         finally:
             services.runs.cancel(run, "the front has left")
-
-    def _before(self, pipeline: Pipeline, branch: Mapping[str, Any] | None) -> Branch | None:
-        if branch is None:
-            return None
-        asked = BranchIn.model_validate(branch)
-        return read_branch(pipeline, asked, self._services.settings.max_cost)[0]
 
     async def process(self) -> int:
         """The process id, for whoever wants to see it die."""

@@ -41,6 +41,13 @@ class Network(Protocol):
         ...
 
 
+def forward_of(net: Network) -> Network:
+    """Who computes the network's forwards: itself, or the network that it names as ``through``. Several
+    networks that are one inside (one set of weights, several scales) share their forwards that way."""
+    through: Network = getattr(net, "through", net)
+    return through
+
+
 @dataclass(frozen=True)
 class Request:
     """What a run asks for: "net, please look at x at this noise level"."""

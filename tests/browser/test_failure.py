@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browser_stage import Stage, Watch
+from browser_stage import CHART_MS, Stage, Watch, comes
 from conftest import FLAGS
 from live import Live
 from playwright.sync_api import Browser, BrowserType, Page, Route, expect
@@ -24,18 +25,30 @@ ROOT = Path(__file__).parents[2]
 NAMES = "dye,dalle2,alphafold3"
 
 
+def free_port() -> int:
+    """Not one of those that the system lends for a moment: it has to be free again after a death."""
+    for port in random.sample(range(20_000, 30_000), 100):
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return port
+    raise AssertionError("no port is free")
+
+
 class Server:
     """The real server as a process of its own, at one port, so that it can die and come back."""
 
     def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.start()
 
     def start(self) -> None:
         script = ROOT / "tests" / "faults" / "shaky.py"
-        env = {**os.environ, "TWOFOLD_PORT": str(self.port), "TWOFOLD_THREADS": "1", "SHAKY": NAMES}
+        # 300 steps at this pace take half a minute, more than enough to be hit in.
+        env = {**os.environ, "TWOFOLD_PORT": str(self.port), "TWOFOLD_THREADS": "1", "TWOFOLD_PIPELINES": NAMES,
+               "SHAKY_S": "0.1"}  # fmt: skip
         self.process = subprocess.Popen(
             [sys.executable, str(script)], cwd=ROOT, stdout=subprocess.PIPE, text=True, env=env
         )
@@ -79,7 +92,7 @@ def test_a_server_that_dies_in_mid_run_and_comes_back(
             else None
         ),
     )
-    page.goto(f"{server.url}/?lowgfx=1&steps=300")  # 6 s: long enough to be hit
+    page.goto(f"{server.url}/?lowgfx=1&steps=300")
     expect(page.locator("#settings-form fieldset").first).to_be_attached()
     page.click("#run")
     for id in ("dalle2", "alphafold3"):
@@ -158,7 +171,7 @@ def test_without_webgl_molecules_are_drawn_flat(without_webgl: Browser, live_ser
     page.locator("#alphafold3 .estimate .well").focus()
     page.keyboard.press("Shift+ArrowRight")
     assert canvas.evaluate(read) != turned
-    page.wait_for_selector("#chart[data-state=drawn]", timeout=30_000)
+    page.wait_for_selector("#chart[data-state=drawn]", timeout=CHART_MS)
     assert problems == []
     page.close()
 
@@ -231,7 +244,7 @@ def test_a_slow_network_shows_the_page_before_its_pictures(
     expect(page.locator("#dalle2 [data-role=status]")).not_to_be_empty()
     expect(page.locator("#run")).to_be_enabled()
     page.wait_for_function("() => document.querySelector('#settings-form fieldset')")
-    assert len(held) >= 2
+    comes(page, lambda: len(held), lambda count: count >= 2)
     for route in held:
         route.continue_()
     expect(page.locator("#dalle2 .origin")).to_have_attribute("data-origin", "recorded")

@@ -20,12 +20,12 @@ from processes import Shaky
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and limits")
 
 
-@pytest.fixture
-def shaky() -> Iterator[Callable[..., Shaky]]:
+@pytest.fixture(params=[0, 1], ids=["in one process", "with a worker"])
+def shaky(request: pytest.FixtureRequest) -> Iterator[Callable[..., Shaky]]:
     started: list[Shaky] = []
 
     def start(**settings: Any) -> Shaky:
-        started.append(Shaky(**settings))
+        started.append(Shaky(workers=request.param, **settings))
         return started[-1]
 
     yield start
