@@ -1,4 +1,4 @@
-"""Who computes a run: the engine in this process, or a cluster of processes that each hold one."""
+"""Who computes a run: the engine in this process, or other processes that each hold one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.jobs import Job
 
 class Computing(Protocol):
     """What the application asks of its engine. :class:`app.engine.Engine` computes here;
-    ``app.cluster.relay.Cluster`` lets others compute and relays what they say."""
+    :class:`app.relay.Relay` lets others compute and relays what they say."""
 
     @property
     def live(self) -> int:

@@ -18,7 +18,8 @@ from urllib.parse import urlencode
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-from benchmarks.stage import ROOT, Stage
+from benchmarks.servers import ROOT
+from benchmarks.stage import stage
 
 OUT = ROOT / "docs" / "img"
 ASKED = {
@@ -98,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--url", help="of a running server, instead of a fresh one")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
-    server = None if args.url else Stage()
+    server = None if args.url else stage()
     url = args.url or server.url  # type: ignore[union-attr]
     found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     try:

@@ -44,8 +44,8 @@ def stages_of(pipeline: Dalle2) -> tuple[StageNetwork, ...]:
 def backends(threads: int) -> dict[str, Dalle2]:
     """The same pipeline once per back end, warmed up."""
     found = {TORCH: Dalle2(), "torch float32": Dalle2()}
-    for net in stages_of(found["torch float32"]):
-        net.bf16 = False
+    found[TORCH].use_torch(torch.bfloat16)
+    found["torch float32"].use_torch(torch.float32)
     if fast.installed():
         compiled = Dalle2()
         compiled.use_openvino(threads)

@@ -24,7 +24,8 @@ from typing import Any
 
 import httpx
 
-from benchmarks.stage import ROOT, Stage
+from benchmarks.servers import ROOT, ServerProcess
+from benchmarks.stage import stage
 
 RESULTS = ROOT / "benchmarks" / "results" / "soak.json"
 WATCHED = (
@@ -104,21 +105,22 @@ class Visitor:
         return count
 
 
-async def readings(client: httpx.AsyncClient, stage: Stage, begun: float) -> dict[str, float]:
+async def readings(
+    client: httpx.AsyncClient, server: ServerProcess, begun: float
+) -> dict[str, float]:
     text = (await client.get("/metrics")).text
     values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    status = Path(f"/proc/{stage.process.pid}/status").read_text()
     return {
         "second": round(time.monotonic() - begun, 1),
-        "rss_mb": round(int(status.split("VmRSS:")[1].split()[0]) / 1024, 1),
-        "files": len(os.listdir(f"/proc/{stage.process.pid}/fd")),
+        "memory_mb": server.memory_mb,
+        "files": len(os.listdir(f"/proc/{server.process.pid}/fd")),
         **{name.removeprefix("twofold_"): float(values[name]) for name in WATCHED},
     }
 
 
-async def soak(stage: Stage, seconds: float, visitors: int) -> dict[str, Any]:
+async def soak(server: ServerProcess, seconds: float, visitors: int) -> dict[str, Any]:
     seen: Counter[str] = Counter()
-    async with httpx.AsyncClient(base_url=stage.url, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
         listed = (await client.get("/api/pipelines")).json()["pipelines"]
         examples = [
             (p["id"], example["input"], "samples" in p["settings"])
@@ -128,18 +130,18 @@ async def soak(stage: Stage, seconds: float, visitors: int) -> dict[str, Any]:
         ]
         begun = time.monotonic()
         crowd = [
-            asyncio.create_task(Visitor(stage.url, examples, k, seen).stay(begun + seconds))
+            asyncio.create_task(Visitor(server.url, examples, k, seen).stay(begun + seconds))
             for k in range(visitors)
         ]
         samples = []
         while any(not visitor.done() for visitor in crowd):
             await asyncio.wait(crowd, timeout=max(1.0, min(10.0, seconds / 60)))
             if time.monotonic() < begun + seconds:
-                samples.append(await readings(client, stage, begun))
+                samples.append(await readings(client, server, begun))
                 print(json.dumps(samples[-1]), flush=True)
         await asyncio.gather(*crowd)
         await asyncio.sleep(12)  # TWOFOLD_GRACE_S of the runs that were left
-        after = await readings(client, stage, begun)
+        after = await readings(client, server, begun)
         errors = (await client.get("/metrics")).text.count('twofold_refusals_total{status="500"}')
     return {"samples": samples, "after": after, "seen": dict(seen), "status_500": errors}
 
@@ -149,7 +151,7 @@ def slope(samples: list[dict[str, float]]) -> float | None:
     if len(samples) < 2:
         return None
     fit = statistics.linear_regression(
-        [s["second"] for s in samples], [s["rss_mb"] for s in samples]
+        [s["second"] for s in samples], [s["memory_mb"] for s in samples]
     )
     return round(3600 * fit.slope, 1)
 
@@ -160,8 +162,8 @@ def verdict(found: dict[str, Any], warm_up: float) -> dict[str, Any]:
     samples, after, seen = found["samples"], found["after"], found["seen"]
     settled = [s for s in samples if s["second"] >= 60 * warm_up]
     third = len(settled) // 3
-    early = statistics.mean(s["rss_mb"] for s in settled[:third] or samples[-1:])
-    late = statistics.mean(s["rss_mb"] for s in settled[-third:] or samples[-1:])
+    early = statistics.mean(s["memory_mb"] for s in settled[:third] or samples[-1:])
+    late = statistics.mean(s["memory_mb"] for s in settled[-third:] or samples[-1:])
     delay = statistics.median(s["event_loop_delay_p95_seconds"] for s in samples)
     promises = {
         "memory_is_flat": late <= GROWTH * early if third >= 3 else None,
@@ -172,12 +174,12 @@ def verdict(found: dict[str, Any], warm_up: float) -> dict[str, Any]:
         and not any(name.startswith(("broken", "unexpected")) for name in seen),
     }
     return {
-        "rss_mb_after_warm_up": settled[0]["rss_mb"] if settled else None,
-        "rss_mb_at_the_end": samples[-1]["rss_mb"],
-        "rss_mb_slope_per_hour": slope(settled),
-        "rss_mb_first_third_after_warm_up": round(early, 1),
-        "rss_mb_last_third": round(late, 1),
-        "rss_mb_peak": max(s["rss_mb"] for s in samples),
+        "memory_mb_after_warm_up": settled[0]["memory_mb"] if settled else None,
+        "memory_mb_at_the_end": samples[-1]["memory_mb"],
+        "memory_mb_slope_per_hour": slope(settled),
+        "memory_mb_first_third_after_warm_up": round(early, 1),
+        "memory_mb_last_third": round(late, 1),
+        "memory_mb_peak": max(s["memory_mb"] for s in samples),
         "event_loop_delay_p95_ms_median": round(1000 * delay, 1),
         "event_loop_delay_p95_ms_worst_minute": round(
             1000 * max(s["event_loop_delay_p95_seconds"] for s in samples), 1
@@ -195,11 +197,8 @@ def main() -> int:
     parser.add_argument("--visitors", type=int, default=48)
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
-    stage = Stage()
-    try:
-        found = asyncio.run(soak(stage, 60 * given.minutes, given.visitors))
-    finally:
-        stage.stop()
+    with stage() as server:
+        found = asyncio.run(soak(server, 60 * given.minutes, given.visitors))
     result = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}",

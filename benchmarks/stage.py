@@ -1,4 +1,4 @@
-"""``python benchmarks/stage.py``: starts the server as a visitor would, measures what the visitor feels,
+"""``python -m benchmarks.stage``: starts the server as a visitor would, measures what the visitor feels,
 prints it and writes ``benchmarks/results/stage.json``.
 
 Everything goes over HTTP against a fresh process. Each number is a median of repeated rounds; one
@@ -14,8 +14,6 @@ import json
 import os
 import platform
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -24,39 +22,14 @@ from typing import Any
 
 import httpx
 
-ROOT = Path(__file__).parent.parent
+from benchmarks.servers import ROOT, ServerProcess
+
 RESULTS = ROOT / "benchmarks" / "results" / "stage.json"
-READY = "Twofold is ready at "
 
 
-class Stage:
-    """A server process; ``ready_s`` is the time from its start to its being ready."""
-
-    def __init__(self) -> None:
-        begun = time.perf_counter()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "app", "--port", "0"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "TWOFOLD_MAX_RUNS": "256"},
-        )
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if line.startswith(READY):
-                self.ready_s = time.perf_counter() - begun
-                self.url = line.removeprefix(READY).strip()
-                return
-        raise RuntimeError("the server did not start")
-
-    def peak_megabytes(self) -> float:
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(30)
+def stage() -> ServerProcess:
+    """A server as a visitor meets it."""
+    return ServerProcess(["-m", "app", "--port", "0"], {"TWOFOLD_MAX_RUNS": "256"})
 
 
 async def visit(client: httpx.AsyncClient, pipeline: dict[str, Any], seed: int) -> dict[str, float]:
@@ -180,12 +153,9 @@ def main() -> None:
     parser.add_argument("--visitors", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
-    stage = Stage()
-    try:
-        report = asyncio.run(measure(stage.url, args.rounds, sorted({1, *args.visitors})))
-        peak = stage.peak_megabytes()
-    finally:
-        stage.stop()
+    with stage() as server:
+        report = asyncio.run(measure(server.url, args.rounds, sorted({1, *args.visitors})))
+        memory = server.memory_mb
     result = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {
@@ -194,8 +164,8 @@ def main() -> None:
             "python": platform.python_version(),
             "load_average_at_end": round(os.getloadavg()[0], 2),
         },
-        "start_to_ready_s": round(stage.ready_s, 2),
-        "peak_memory_mb": round(peak),
+        "start_to_ready_s": round(server.ready_s, 2),
+        "memory_mb": memory,
         **report,
     }
     args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import resource
 import socket
 import sys
 import threading
@@ -29,7 +27,7 @@ log = logging.getLogger(__name__)
 
 SETTINGS = TypeAdapter(SampleSettings)
 REPORT_S = 0.5  # between two reports of what the engine did
-PAGE = os.sysconf("SC_PAGE_SIZE")
+WEIGH_S = 5.0  # between two looks at the process's memory, which take milliseconds
 
 
 class Reporter:
@@ -39,6 +37,7 @@ class Reporter:
         self._sender, self._pipelines = sender, pipelines
         self._seen: list[list[Any]] = []
         self._reported = time.monotonic()
+        self._weighed, self._bytes = -WEIGH_S, 0
         self._lock = threading.Lock()
 
     def forward(self, net: str, requests: int, rows: int, seconds: float) -> None:
@@ -61,8 +60,9 @@ class Reporter:
                 [name, cache.hits, cache.misses, cache.bytes]
                 for name, cache in self._pipelines.caches()
             ]
-            used = resource.getrusage(resource.RUSAGE_SELF)
-            process = {"bytes": _resident(), "cpu_s": used.ru_utime + used.ru_stime}
+            if self._reported > self._weighed + WEIGH_S:
+                self._weighed, self._bytes = self._reported, _private()
+            process = {"bytes": self._bytes, "cpu_s": time.process_time()}
             self._sender.send({"seen": seen, "caches": caches, "process": process})
 
 
@@ -158,11 +158,11 @@ class Worker:
             self._sender.send({"run": id, "event": "error"}, data)
 
 
-def _resident() -> int:
-    """Bytes of this process that are its own, not the zygote's."""
+def _private() -> int:
+    """Bytes of this process that it shares with nobody; 0 where the system does not tell."""
     try:
-        with open("/proc/self/statm") as statm:
-            _, resident, shared = (int(n) for n in statm.read().split()[:3])
+        with open("/proc/self/smaps_rollup") as rollup:
+            lines = [line.split() for line in rollup if line.startswith("Private_")]
     except OSError:
         return 0
-    return (resident - shared) * PAGE
+    return 1024 * sum(int(line[1]) for line in lines)

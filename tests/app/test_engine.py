@@ -134,6 +134,24 @@ def test_different_buckets_take_turns() -> None:
     ]
 
 
+def test_networks_that_answer_through_one_share_its_forwards() -> None:
+    toys, watchers = [Toy(), Toy(), Toy()], [Watcher(), Watcher(), Watcher()]
+    shared = toys[0].net
+    for toy in toys[1:]:
+        toy.net.through = shared  # type: ignore[attr-defined]
+    engine = Engine()
+    for toy, watcher in zip(toys, watchers, strict=True):
+        engine.submit(Job(toy.run("well", settings(seed=4, steps=5)), watcher, 1))
+    engine.start()
+    for watcher in watchers:
+        watcher.wait()
+    engine.stop()
+    assert [len(batch) for batch in shared.batches] == [3] * 5
+    assert all(not toy.net.batches for toy in toys[1:])
+    alone = run(Toy().run("well", settings(seed=4, steps=5)))
+    assert all(torch.equal(watcher.result, alone) for watcher in watchers)
+
+
 def test_a_forward_holds_at_most_batch_rows_samples() -> None:
     toy = Toy()
     wanted = [settings(k, steps=2, samples=3) for k in range(4)]
