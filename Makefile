@@ -31,9 +31,10 @@ check: $(VENV)/.dev
 	$(PY) -m mypy
 	$(PY) tests/audit.py
 
-# More than 10 000 random and malformed requests, from the OpenAPI document and as raw bytes.
+# More than 10 000 random and malformed requests: from the OpenAPI document, bodies for every pipeline with
+# branches of branches, and raw bytes.
 fuzz: $(VENV)/.dev
-	FUZZ_EXAMPLES=$(or $(EXAMPLES),400) $(PY) -m pytest --timeout 3600 -s -q tests/faults/test_schema.py tests/faults/test_connections.py
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),400) $(PY) -m pytest --timeout 3600 -s -q tests/faults/test_schema.py tests/faults/test_bodies.py tests/faults/test_page_fuzz.py tests/faults/test_connections.py
 
 # Half an hour at full load; MINUTES=3 for a short one.
 soak: $(VENV)/.run

@@ -111,22 +111,17 @@ class Admission:
         self._runs[client] += 1
         return Place(self, client)
 
-    @contextmanager
-    def stream(self, client: str) -> Iterator[None]:
-        """Counts one open event stream; see :meth:`stream_room`."""
-        self._streams[client] += 1
-        try:
-            yield
-        finally:
-            _less(self._streams, client)
-
-    def stream_room(self, client: str) -> None:
-        """Raises Busy when this client, or everybody together, has too many event streams open."""
-        if self._streams.total() >= self._settings.max_streams:
+    def stream(self, client: str) -> AbstractContextManager[None]:
+        """Counts one event stream of a run, from before it opens until its reader has gone. Raises
+        Busy."""
+        settings = self._settings
+        total, own = self._streams.total(), self._streams[client]
+        if total >= settings.max_streams:
             raise self._busy(503, "streams", "too many event streams are open")
-        if self._streams[client] >= self._settings.max_client_streams:
-            said = f"{self._streams[client]} event streams to your address are open"
+        if own >= settings.max_client_streams:
+            said = f"{own} event streams to your address are open"
             raise self._busy(429, "client_streams", said)
+        return self._counted(self._streams, client)
 
     def plan(self, client: str) -> AbstractContextManager[None]:
         """Counts one plan that is being made or waits for it. Raises Busy."""
@@ -159,6 +154,12 @@ class Admission:
         if counter[client] >= client_bound:
             said = f"{counter[client]} {what} from your address are under way"
             raise self._busy(429, f"client_{what}", said)
+        with self._counted(counter, client):
+            yield
+
+    @staticmethod
+    @contextmanager
+    def _counted(counter: Counter[str], client: str) -> Iterator[None]:
         counter[client] += 1
         try:
             yield

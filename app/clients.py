@@ -7,20 +7,25 @@ of them is the client.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from starlette.requests import HTTPConnection
 
 Networks = Sequence[IPv4Network | IPv6Network]
+HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,4}|:[1-5][0-9]{4})?")
 
 
 def client_of(request: HTTPConnection) -> str:
     """The client's address; of IPv6 the first 64 bits, since that is what one household gets."""
-    trusted = request.app.state.services.settings.trusted_proxies
-    peer = request.client.host if request.client else ""
-    forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
-    return _grouped(_client(peer, forwarded, trusted))
+    return _grouped(_address(request), 64)
+
+
+def site_of(request: HTTPConnection) -> str:
+    """The same, of IPv6 the first 48 bits: anybody can have so many addresses, which would be 65 536
+    clients. For what may be guessed at."""
+    return _grouped(_address(request), 48)
 
 
 def public_base(request: HTTPConnection) -> str:
@@ -31,8 +36,22 @@ def public_base(request: HTTPConnection) -> str:
     if is_trusted(peer, request.app.state.services.settings.trusted_proxies):
         proto = request.headers.get("x-forwarded-proto", scheme)
         scheme = proto if proto in ("http", "https") else scheme
-        host = request.headers.get("x-forwarded-host", host)
-    return f"{scheme}://{host}"
+        told = request.headers.get("x-forwarded-host", host)
+        host = told if HOST.fullmatch(told) else host
+    return f"{scheme}://{host if HOST.fullmatch(host) else _own(request)}"
+
+
+def _own(request: HTTPConnection) -> str:
+    """Where this server listens, for whoever names no host that an address could hold."""
+    name, port = request.scope["server"]
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+def _address(request: HTTPConnection) -> str:
+    trusted = request.app.state.services.settings.trusted_proxies
+    peer = request.client.host if request.client else ""
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+    return _client(peer, forwarded, trusted)
 
 
 def _client(peer: str, forwarded: str, trusted: Networks) -> str:
@@ -60,12 +79,12 @@ def is_trusted(address: str, trusted: Networks) -> bool:
     return _is_address(address) and any(ip_address(address) in network for network in trusted)
 
 
-def _grouped(address: str) -> str:
+def _grouped(address: str, bits: int) -> str:
     if not _is_address(address):
         return address
     parsed = ip_address(address)
     if isinstance(parsed, IPv6Address):
         if parsed.ipv4_mapped is not None:
             return str(parsed.ipv4_mapped)
-        return str(IPv6Network((parsed, 64), strict=False))
+        return str(IPv6Network((parsed, bits), strict=False))
     return str(parsed)

@@ -199,4 +199,5 @@ def context(request: Request) -> dict[str, Any]:
 def _with(request: Request, language: str) -> str:
     """The page's own address in another language."""
     query = [(k, v) for k, v in request.query_params.multi_items() if k != "lang"]
-    return f"{request.url.path}?{urlencode([*query, ('lang', language)])}"
+    path = "/" + request.url.path.lstrip("/")  # two slashes would begin another host's name
+    return f"{path}?{urlencode([*query, ('lang', language)])}"

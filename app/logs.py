@@ -73,8 +73,24 @@ def _told(crash: Crash, with_messages: bool) -> str:
     return "\ncaused by ".join(told)
 
 
+class FirstLine(logging.Filter):
+    """What asyncio says of a lost task or callback goes on, from its second line, with the task, its
+    exception's message and its arguments."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name == "asyncio":
+            record.msg, record.args = record.getMessage().partition("\n")[0], None
+        return True
+
+
 def configure(level: str, format: str, log_inputs: bool) -> None:
-    """Sends everything to stderr."""
+    """Sends everything to stderr. Below "info" only our own modules speak: libraries tell whole requests
+    and events there."""
     handler = logging.StreamHandler(sys.stderr)
+    if not log_inputs:
+        handler.addFilter(FirstLine())
     handler.setFormatter((Json if format == "json" else Text)(log_inputs))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    wanted: int = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(level=max(wanted, logging.INFO), handlers=[handler], force=True)
+    for package in ("app", "models"):
+        logging.getLogger(package).setLevel(wanted)

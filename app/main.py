@@ -27,9 +27,11 @@ from app.computing import Computing
 from app.engine import Full
 from app.error_pages import error_page, for_people
 from app.headers import SECURITY, Headers
+from app.origins import OwnPages
 from app.pipelines import Pipelines, Unavailable
 from app.room_store import Store
 from app.schemas import BadRequest, Problem
+from app.sending import Pieces
 from app.services import Services
 from app.settings import Settings
 
@@ -84,6 +86,8 @@ def create_app(
         app.include_router(router)
     pages.mount_static(app)
     openapi.install(app)
+    app.add_middleware(Pieces)
+    app.add_middleware(OwnPages)
     app.add_middleware(Headers, embed_ancestors=settings.embed_ancestors)
     for kind in (BadRequest, Busy, Full, Unavailable):
         app.add_exception_handler(kind, _refused)
@@ -138,4 +142,5 @@ async def _crash(request: Request, error: Exception) -> Response:
     refused = await api.refuse(request, error)  # which also logs what it was
     response = error_page(request, 500) if for_people(request) else refused
     response.headers.update(SECURITY)
+    response.headers["Connection"] = "close"  # which uvicorn does, said or not
     return response

@@ -11,6 +11,7 @@ from app.schemas import Problems
 
 ANYWHERE = {
     "400": "is not HTTP, or broke off",
+    "403": "a page of another site asked for it",
     "408": "a head or a body did not arrive in time",
     "503": "full or shutting down, see Retry-After",
 }

@@ -130,7 +130,7 @@ def _out_of_bounds(pipeline: Pipeline, settings: SampleSettings) -> Iterable[Pro
         if bounds is not None and not bounds[0] <= value <= bounds[1]:
             yield Problem(
                 field=f"settings.{name}",
-                message=f"is {value:g}, outside what {pipeline.id} accepts",
+                message=f"is {_short(value)}, outside what {pipeline.id} accepts",
                 accepted=_range(bounds, whole=isinstance(value, int)),
             )
     highest = (settings.schedule.sigmas or (0,))[0]
@@ -147,6 +147,13 @@ def _out_of_bounds(pipeline: Pipeline, settings: SampleSettings) -> Iterable[Pro
             message=f"{settings.sampler} is not a sampler of {pipeline.id}",
             accepted=f"one of {', '.join(pipeline.samplers)}",
         )
+
+
+def _short(value: float) -> str:
+    """A number as it is told. JSON's whole numbers may have thousands of digits, which no float holds."""
+    if isinstance(value, int) and abs(value) >= 10**9:
+        return f"{str(value)[:7]}..."
+    return f"{value:g}"
 
 
 def _range(bounds: tuple[float, float], whole: bool) -> str:

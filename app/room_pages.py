@@ -44,6 +44,7 @@ async def follow(code: str, request: Request, services: Has) -> Response:
             templates.TemplateResponse(request, "room_join.html", context, status_code=404), request
         )
     except Busy as error:
+        services.metrics.busy.labels(error.reason).inc()
         context |= {"problem": "often", "seconds": error.retry_after}
         headers = {"Retry-After": str(error.retry_after)}
         return gzipped(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -19,21 +19,32 @@ PING = b": ping\n\n"
 
 class RoomStream(Response):
     """Sends ``blocks`` as they come. A comment every ``ping_s`` keeps proxies from closing the stream;
-    a follower who takes nothing for ``send_s`` is let go."""
+    a follower who takes nothing for ``send_s`` is let go. ``place`` is given back at the end."""
 
-    def __init__(self, blocks: AsyncGenerator[bytes], ping_s: float, send_s: float) -> None:
+    def __init__(
+        self,
+        blocks: AsyncGenerator[bytes],
+        ping_s: float,
+        send_s: float,
+        place: ExitStack | None = None,
+    ) -> None:
         self.status_code = 200
         self.media_type = (
             "text/event-stream"  # of the class, it would be every refusal's in OpenAPI
         )
         self.background = None
         self.init_headers({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._place = place or ExitStack()
         self._blocks = blocks
         self._ping_s = ping_s
         self._send_s = send_s
         self._since: float | None = None  # when the block began that is being sent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._place:
+            await self._stream(scope, receive, send)
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {"status": self.status_code, "headers": self.raw_headers}
         await send({"type": "http.response.start", **start})
         if scope["method"] == "HEAD":

@@ -7,8 +7,9 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import cast
 
@@ -46,6 +47,8 @@ class Rooms:
         self._shared = store is not None
         self._rooms: dict[str, Room] = {}
         self._local: dict[str, int] = {}  # followers in this process, by code
+        self._admitted: Counter[str] = Counter()  # the same, from before their streams begin
+        self._showing: dict[str, Room] = {}  # by run: the room that showed it first
         self._pumps: dict[tuple[str, str], asyncio.Task[None]] = {}  # by code and run
         self._process = secrets.token_urlsafe(6)
         self._sweeper: asyncio.TimerHandle | None = None
@@ -87,10 +90,20 @@ class Rooms:
         await self.tell(room, Change.of("end", reason=reason))
         await self._store.release(room.head.code)
 
-    def admit(self, room: Room) -> None:
-        """Raises Busy when the room cannot take another follower."""
-        if room.followers >= self._settings.room_followers:
+    @contextmanager
+    def admit(self, room: Room) -> Iterator[None]:
+        """Keeps a follower's place. Raises Busy when the room has none left."""
+        code = room.head.code
+        # Everybody hears of a follower once the stream has begun; many may come before that.
+        if max(room.followers, self._admitted[code]) >= self._settings.room_followers:
             raise Busy(503, "followers", "the room is full", 10, {})
+        self._admitted[code] += 1
+        try:
+            yield
+        finally:
+            self._admitted[code] -= 1
+            if not self._admitted[code]:
+                del self._admitted[code]
 
     async def follow(self, room: Room, after: int = 0) -> AsyncGenerator[bytes]:
         """:meth:`Room.follow` for a follower, who is counted."""
@@ -116,6 +129,12 @@ class Rooms:
         if sum(other.size for other in self._rooms.values()) >= self._settings.max_room_bytes:
             raise Busy(503, "memory", "the rooms' memory for runs is full", 10, {})
         return self._shared or self._runs.get(run) is not None
+
+    def may_stop(self, run: str, key: str) -> bool:
+        """Whether who holds ``key`` may stop a run: everybody who follows a room learns the ids of the
+        runs that it shows, and only its presenter shall stop those."""
+        room = self._showing.get(run)
+        return room is None or room.head.opens_with(key)
 
     def seconds_left(self, room: Room) -> float:
         return self._settings.room_max_s - (self.clock() - room.opened)
@@ -153,7 +172,7 @@ class Rooms:
             if change.kind == "state":
                 room.touched = self.clock()
                 panels = json.loads(change.data)["panels"].values()
-                self._attach(room, {panel["run"] for panel in panels if panel["run"]})
+                self._show(room, {panel["run"] for panel in panels if panel["run"]})
             elif change.kind == "end":
                 self._leave(room)
 
@@ -164,11 +183,20 @@ class Rooms:
         return room
 
     def _leave(self, room: Room) -> None:
-        self._attach(room, set())
+        self._show(room, set())
         self._rooms.pop(room.head.code, None)
         self._local.pop(room.head.code, None)
         self._metrics.rooms.set(len(self._rooms))
         log.info("a room ended: %s, %d are open", room.ended, len(self._rooms))
+
+    def _show(self, room: Room, runs: set[str]) -> None:
+        """The room shows these runs and no others."""
+        for run in [run for run, shown in self._showing.items() if shown is room]:
+            if run not in runs:
+                del self._showing[run]
+        for run in runs:
+            self._showing.setdefault(run, room)
+        self._attach(room, runs)
 
     def _attach(self, room: Room, runs: set[str]) -> None:
         """Follows the room's runs that are computed here, and no others."""

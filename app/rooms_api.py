@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
 import socket
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import urlsplit, urlunsplit
 
-import segno
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from app.admission import Busy
 from app.api import read_body
-from app.clients import client_of, public_base
+from app.clients import public_base, site_of
+from app.qr import qr_code
 from app.room import Change, Room
 from app.room_response import RoomStream
 from app.room_state import (
@@ -68,7 +68,7 @@ async def find_room(
     room = await services.rooms.find(code)
     if room and room.head.admits(pass_):
         return room
-    client = client_of(request)
+    client = site_of(request)
     if wait := services.lookups.wait_s(client):
         raise Busy(429, "lookups", "too many unknown room codes from your address", wait, {})
     if room is None:
@@ -97,7 +97,7 @@ Presented = Annotated[Room, Depends(present)]
 @router.post("/api/rooms", status_code=201, responses=refusals(429, 503))
 async def open_room(request: Request, response: Response, services: Has) -> RoomOpened:
     """Opens a room. The answer's key is the presenter's: it is told only here."""
-    client = client_of(request)
+    client = site_of(request)
     if wait := services.openings.wait_s(client):
         raise Busy(429, "openings", "your address has opened many rooms", wait, {})
     room, key = await services.rooms.open()
@@ -147,11 +147,13 @@ async def room_events(
 ) -> Response:
     """Follows the room: at once its newest state, then the events of its runs (after Last-Event-ID, if
     given), then both as they come. Ids are those of run events; a state needs none."""
-    services.rooms.admit(room)
+    place = ExitStack()
+    place.enter_context(services.rooms.admit(room))
     seen = last_event_id or ""
     after = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 30 else 0
     settings = services.settings
-    return RoomStream(services.rooms.follow(room, after), settings.ping_s, settings.send_s)
+    blocks = services.rooms.follow(room, after)
+    return RoomStream(blocks, settings.ping_s, settings.send_s, place)
 
 
 @router.post(
@@ -252,19 +254,7 @@ async def close_room(room: Presented, services: Has) -> None:
 )
 async def qr(room: Found, request: Request, services: Has) -> Response:
     """The room's address as a QR code."""
-    return drawn_qr(follow_url(request, services, room.head.code))
-
-
-def drawn_qr(address: str) -> Response:
-    """An address as a QR code. Raises BadRequest when it is too long for one."""
-    drawn = io.BytesIO()
-    try:
-        code = segno.make_qr(address, error="m")
-    except segno.DataOverflowError as error:
-        raise BadRequest.one("Host", "is too long for a QR code", "a short host name") from error
-    # Dark on light with its quiet zone in every theme: many readers know nothing else.
-    code.save(drawn, kind="svg", border=4, dark="#000", light="#fff", xmldecl=False, omitsize=True)
-    return Response(drawn.getvalue(), media_type="image/svg+xml")
+    return await qr_code(follow_url(request, services, room.head.code), request, "Host")
 
 
 async def _body(request: Request, services: Services) -> bytes:

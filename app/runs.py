@@ -61,6 +61,7 @@ class Run:
         self.branch: dict[str, Any] | None = prepared.start.get("branch")
         self.state: State = "queued"
         self.closed = False
+        self.over = False  # closed, and what it took has been given back; told in the event loop
         self.log: list[bytes] = []
         self.size = 0  # bytes in the log
         self.queue: tuple[int, float] | None = (
@@ -216,11 +217,11 @@ class Run:
         position = max(0, after + 1)
         told: tuple[int, float] | None = None
         while True:
-            closed = self.closed  # read before the log: a closed log is complete
+            over = self.over  # whoever has seen the end may come again at once: there is a place
             while position < len(self.log):
                 yield self.log[position]
                 position += 1
-            if closed:
+            if over:
                 return
             queue = self.queue
             if places and queue is not None and queue != told:
@@ -229,7 +230,7 @@ class Run:
                 continue
             # What is appended from here on is followed by a wake in this loop, hence after the waiter
             # is in the set.
-            if position == len(self.log) and not self.closed:
+            if position == len(self.log) and not self.over:
                 waiter = asyncio.get_running_loop().create_future()
                 self._waiters.add(waiter)
                 try:
@@ -354,9 +355,10 @@ class Runs:
         self._looking = False  # first: what comes while this runs must schedule another look
         while self._news:
             run = self._news.popleft()
-            run.wake()
             if run.closed and run.id in self._open:
                 self._closed(run)
+                run.over = True
+            run.wake()
 
     def _closed(self, run: Run) -> None:
         self._open.remove(run.id)

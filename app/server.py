@@ -39,6 +39,7 @@ class Guard:
         self._metrics = services.metrics
         self._by_host: Counter[str] = Counter()
         self.header_s = services.settings.header_s
+        self.send_s = services.settings.send_s
 
     @property
     def total(self) -> int:
@@ -63,6 +64,10 @@ class Guard:
         self._metrics.busy.labels("connections").inc()
         return verdict
 
+    def refused(self, status: int) -> None:
+        """Counts an answer that the application never sees."""
+        self._metrics.refused.labels(str(status)).inc()
+
     def leave(self, host: str) -> None:
         self._by_host[host] -= 1
         if self._by_host[host] <= 0:
@@ -71,14 +76,15 @@ class Guard:
 
 
 class Connection(HttpToolsProtocol):
-    """One connection. It gets ``header_s`` for the head of a request, and when there are too many of
-    them a 503 for everything but the health checks."""
+    """One connection. It gets ``header_s`` for the head of a request, ``send_s`` to take the next part of
+    an answer, and when there are too many of them a 503 for everything but the health checks."""
 
     def __init__(self, guard: Guard, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._guard = guard
         self._host: str | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
         self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -97,7 +103,22 @@ class Connection(HttpToolsProtocol):
             self._guard.leave(self._host)
             self._host = None
         self._end_head()
+        self._end_stall()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """More waits for the reader than a connection should hold."""
+        self._begin_stall()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._end_stall()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """The connection is closed, but not before its reader has taken what is left."""
+        self._begin_stall()
+        super().timeout_keep_alive_handler()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -128,6 +149,15 @@ class Connection(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
+    def _begin_stall(self) -> None:
+        if self._stalled is None:
+            self._stalled = self.loop.call_later(self._guard.send_s, self.transport.abort)
+
+    def _end_stall(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
     def _too_late(self) -> None:
         self._deadline = None
         if self.cycle is None or self.cycle.response_complete:
@@ -146,6 +176,8 @@ class Connection(HttpToolsProtocol):
             **SECURITY,
         }
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._guard.refused(status)
+        self._begin_stall()
         self.transport.write(f"HTTP/1.1 {status} {phrase}\r\n{head}\r\n".encode() + body)
         self.transport.close()
 
@@ -222,7 +254,7 @@ def serve(
         proxy_headers=False,
         server_header=False,
         log_config=None,
-        log_level="warning",
+        log_level="error",  # whoever sends nonsense must not fill the log; it is counted
         access_log=False,
         timeout_graceful_shutdown=services.settings.shutdown_s,
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api import refusals
 from app.headers import EMBED
 from app.pages import templates
-from app.rooms_api import drawn_qr, phone_base
+from app.qr import qr_code
+from app.rooms_api import phone_base
 from app.schemas import BadRequest
 from app.services import Has
 from app.static import gzipped
@@ -18,7 +18,6 @@ from app.static import gzipped
 router = APIRouter()
 
 PANELS = ("dalle2", "alphafold3", "dye")
-QR_LENGTH = 1000  # characters: beyond it the dots are too small for a phone at arm's length
 
 
 @router.api_route(EMBED, methods=["GET", "HEAD"], include_in_schema=False)
@@ -52,9 +51,4 @@ async def qr(
     """A page of this server as a QR code, at the address that other people's devices can open."""
     if not path.startswith("/") or path.startswith(("//", "/\\")) or not path.isprintable():
         raise BadRequest.one("path", "is no page of this server", "what begins with one slash")
-    address = phone_base(request, services) + path
-    if len(address) > QR_LENGTH:
-        raise BadRequest.one(
-            "path", "is too long for a QR code", f"at most {QR_LENGTH} characters in all"
-        )
-    return await run_sync(drawn_qr, address)
+    return await qr_code(phone_base(request, services) + path, request, "path")

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import anyio
 from fastapi import APIRouter, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.api import find_run, refusals
 from app.clients import client_of
+from app.sending import Held
 from app.services import Has
 
 MAX_DIGITS = 18  # no log is longer, and int() refuses thousands of digits
 
 router = APIRouter(tags=["runs"])
+
+
+class Stream(Held, EventSourceResponse):
+    """A stream that counts among those of its client until it ends, however it does."""
 
 
 @router.get(
@@ -41,10 +48,11 @@ async def events(
     after = min(after, len(run.log) - 1)
     if run.closed and after == len(run.log) - 1:
         return Response(status_code=204)  # tells EventSource to stop reconnecting
-    client = client_of(request)
-    services.admission.stream_room(client)
-    return EventSourceResponse(
-        services.runs.watch(run, after, client, places=True),
+    place = ExitStack()
+    place.enter_context(services.admission.stream(client_of(request)))
+    return Stream(
+        place,
+        services.runs.watch(run, after, places=True),
         headers={"Cache-Control": "no-store"},
         ping=services.settings.ping_s,
         ping_message_factory=lambda: ServerSentEvent(comment="ping", sep="\n"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from live import Live, live
+from toy import Toy
 
 from app.pipelines import PIPELINES
 
@@ -15,12 +16,16 @@ from app.pipelines import PIPELINES
 def serve() -> Iterator[Callable[..., Live]]:
     """Factory of live servers: ``serve(pipeline, ..., setting=value)``."""
     servers: list[Live] = []
+    toys: list[Toy] = []
 
     def start(*pipelines: Any, **settings: Any) -> Live:
+        toys.extend(p for p in pipelines if isinstance(p, Toy))
         servers.append(live({p.id: p for p in pipelines}, **settings))
         return servers[-1]
 
     yield start
+    for toy in toys:
+        toy.let_go()
     for server in servers:
         server.end()
 

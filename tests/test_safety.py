@@ -65,3 +65,15 @@ def test_templates_escape_everything() -> None:
         assert "|safe" not in text.replace(" ", ""), template
         assert "autoescape false" not in text, template
         assert "onclick=" not in text and "<style" not in text, template
+
+
+def test_the_image_runs_as_nobody_and_needs_no_disk() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    users = [number for number, line in enumerate(lines) if line.startswith("USER ")]
+    assert users and lines[users[-1]].split()[1] not in ("root", "0")
+    after = [line.split()[0] for line in lines[users[-1] + 1 :] if line and line[0].isupper()]
+    assert after and not set(after) - {"EXPOSE", "HEALTHCHECK", "CMD"}
+    assert not any(line.startswith(("ADD ", "VOLUME ")) for line in lines)
+    page = (ROOT / "docs" / "operations.md").read_text()
+    for flag in ("read_only: true", "cap_drop: [ALL]", "docker run --read-only"):
+        assert flag in page  # tests/faults/test_processes.py starts a server that may write no file

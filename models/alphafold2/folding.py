@@ -15,7 +15,7 @@ from torch import Tensor
 from models.alphafold2.frames import Frames
 from models.alphafold2.structure_module import Fold, StructureModule
 from models.alphafold3.features import collate
-from models.alphafold3.network import Structure, padded
+from models.alphafold3.structure import Structure, padded
 from models.alphafold3.trunk import Trunk
 from models.diffusion.sampler import Network, Request, Run
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from models.alphafold3.diffusion_module import StructureModel
 from models.alphafold3.features import Features, collate
 from models.alphafold3.graph import ATOM_TYPES
-from models.alphafold3.network import Conditioned, padded
+from models.alphafold3.structure import Conditioned, padded
 from models.alphafold3.trunk import DISTANCE_EDGES, PairformerBlock, Transition
 from models.checkpoint import CheckpointError, load
 from models.config import from_json

@@ -7,12 +7,21 @@ coordinates enters as vectors (see :mod:`models.alphafold3.local`), which a line
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import torch
 from torch import Tensor, nn
 
-from models.alphafold3.features import Features
+from models.alphafold3.features import Features, TokenFeatures
 from models.alphafold3.graph import ATOM_TYPES
-from models.alphafold3.local import SCALARS, VECTORS, IdealDistances, local_vectors
+from models.alphafold3.local import (
+    SCALARS,
+    VECTORS,
+    Around,
+    IdealDistances,
+    around,
+    local_vectors,
+)
 from models.alphafold3.residues import FULL_SLOTS
 from models.alphafold3.trunk import (
     Distogram,
@@ -24,7 +33,8 @@ from models.alphafold3.trunk import (
 from models.diffusion.precond import Precond
 
 STYLES = ("crystal", "ideal")
-MAX_GAIN = 0.5  # 1 / A; see DiffusionModule.forward
+MAX_GAIN = 0.5  # 1 / A; see DiffusionModule.decode
+LENGTHS = tuple(k in (*range(1, 7), *range(9, 12)) for k in range(VECTORS))  # vectors in A
 
 
 class NoiseEmbedding(nn.Module):
@@ -77,8 +87,22 @@ class DiffusionBlock(nn.Module):
         return x + gate_t * self.down(nn.functional.silu(gate) * value)
 
 
+@dataclass(frozen=True)
+class Shown:
+    """Encoded atoms (..., atoms, atom), the vectors that they see (..., atoms, VECTORS, 3), and c_out, A,
+    which broadcasts to (..., atoms, 1)."""
+
+    atoms: Tensor
+    local: Tensor
+    c_out: Tensor
+
+
 class DiffusionModule(nn.Module):
-    """F of EDM's preconditioning: c_in x, c_noise and the trunk's output -> (B * K, M, 3)."""
+    """F of EDM's preconditioning: c_in x, c_noise and the trunk's output -> (B * K, M, 3).
+
+    :meth:`encode`, :meth:`transform` and :meth:`decode` do not ask how atoms are laid out. :meth:`forward`
+    is the padded layout of training; a server packs (see :mod:`models.alphafold3.layout`).
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -130,18 +154,13 @@ class DiffusionModule(nn.Module):
         style: (B * K,) index into STYLES, scale: (B * K,) A per unit of x. K copies share a structure."""
         batch, slots = len(token_input), features.slots
         x = x.unflatten(0, (batch, -1))
-        with torch.autocast(
-            x.device.type, enabled=False
-        ):  # differences of coordinates need float32
-            lengths = scale.reshape(batch, -1, 1, 1)
-            ratio = (4 * c_noise).exp().reshape(batch, -1, 1, 1)  # sigma / sigma_data
-            c_out = lengths * ratio / (1 + ratio**2)
-            local, scalars = local_vectors(x, features, self.ideal, lengths, c_out)
-            vectors = self.vectors(local.flatten(-2)) + self.scalars(scalars)
-        atoms = vectors + self.atom_type(features.atom_types)[:, None]  # (B, K, M, atom)
-        atoms = atoms.to(token_input.dtype)
-        atoms = atoms + self.atom_in(atoms)
-        atoms = atoms * features.atom_mask[:, None, :, None].to(atoms.dtype)
+        lengths = scale.reshape(batch, -1, 1, 1)
+        level = c_noise.reshape(batch, -1, 1, 1)
+        seen = around(features, self.ideal)
+        shown = self.encode(
+            x, seen, features.atom_types[:, None], level, lengths, token_input.dtype
+        )
+        atoms = shown.atoms * features.atom_mask[:, None, :, None].to(shown.atoms.dtype)
         width = slots * self.config.atom
         per_token = (
             torch.relu(atoms).unflatten(2, (-1, slots)).flatten(-2)
@@ -150,20 +169,51 @@ class DiffusionModule(nn.Module):
             nn.functional.linear(per_token, self.to_token.weight[:, :width]) + token_input[:, None]
         )
         noise = self.noise(c_noise, style).unflatten(0, (batch, -1))
+        tokens = self.transform(tokens, noise, bias[:, None])
+        back = nn.functional.linear(self.norm(tokens), self.to_atoms.weight[:width])
+        back = back.unflatten(-1, (slots, -1)).flatten(2, 3)
+        return self.decode(replace(shown, atoms=atoms), back).flatten(0, 1)
+
+    def encode(
+        self,
+        x: Tensor,
+        seen: Around,
+        types: Tensor,
+        c_noise: Tensor,
+        lengths: Tensor,
+        dtype: torch.dtype,
+    ) -> Shown:
+        """The atoms by themselves. x: (..., atoms, 3), types: into ATOM_TYPES, broadcasts to (..., atoms),
+        c_noise, lengths (A per unit of x): broadcast to (..., atoms, 1). dtype: of the embeddings."""
+        with torch.autocast(
+            x.device.type, enabled=False
+        ):  # differences of coordinates need float32
+            ratio = (4 * c_noise).exp()  # sigma / sigma_data
+            c_out = lengths * ratio / (1 + ratio**2)
+            local, scalars = local_vectors(x, seen, lengths, c_out)
+            vectors = self.vectors(local.flatten(-2)) + self.scalars(scalars)
+        atoms = (vectors + self.atom_type(types)).to(dtype)  # (..., atoms, atom)
+        return Shown(atoms + self.atom_in(atoms), local, c_out)
+
+    def transform(self, tokens: Tensor, noise: Tensor, bias: Tensor) -> Tensor:
+        """tokens: (B, K, T, d), noise: (B, K, d), bias: (B, 1, blocks * heads, T, T) -> (B, K, T, d)"""
         heads = self.config.heads
         for k, block in enumerate(self.blocks):
-            tokens = block(tokens, noise, bias[:, None, k * heads : (k + 1) * heads])
-        back = nn.functional.linear(self.norm(tokens), self.to_atoms.weight[:width])
-        atoms = atoms + back.unflatten(-1, (slots, -1)).flatten(2, 3)
+            tokens = block(tokens, noise, bias[:, :, k * heads : (k + 1) * heads])
+        return tokens
+
+    def decode(self, shown: Shown, back: Tensor) -> Tensor:
+        """What the tokens give back to their atoms (..., atoms, atom) -> F (..., atoms, 3)"""
+        atoms = shown.atoms + back
         atoms = atoms + self.atom_out(atoms)
         atoms = self.norm_out(atoms)
         # The noise of an atom is best cancelled by the atom's own vectors, gated: through the layers
         # above, a copy of them would have to survive three layer norms.
-        gain = torch.ones(*c_out.shape[:2], 1, VECTORS, 1, device=x.device)
-        lengths_in_angstrom = [*range(1, 7), *range(9, 12)]
-        gain[..., lengths_in_angstrom, :] = (1 / c_out).clamp_max(MAX_GAIN).unsqueeze(-1)
+        in_angstrom = torch.tensor(LENGTHS, device=back.device).unsqueeze(-1)
+        gain = (1 / shown.c_out).clamp_max(MAX_GAIN).unsqueeze(-1)
+        gain = torch.where(in_angstrom, gain, 1.0)
         gates = self.vector_gates(atoms).float().unsqueeze(-1)
-        return (self.out(atoms).float() + (gates * gain * local).sum(-2)).flatten(0, 1)
+        return self.out(atoms).float() + (gates * gain * shown.local).sum(-2)
 
 
 class StructureModel(nn.Module):
@@ -194,7 +244,9 @@ class StructureModel(nn.Module):
             return config.sigma_data_atoms
         return config.sigma_data_full if slots == FULL_SLOTS else config.sigma_data_residues
 
-    def condition(self, single: Tensor, pair: Tensor, features: Features) -> tuple[Tensor, Tensor]:
+    def condition(
+        self, single: Tensor, pair: Tensor, features: TokenFeatures
+    ) -> tuple[Tensor, Tensor]:
         """From the trunk's answer, what :meth:`denoise` needs of every structure, whatever the noise."""
         return self.module.condition(single, pair, features.token_mask)
 

@@ -48,12 +48,19 @@ PAIR_COLUMNS: dict[str, int] = {
 
 
 @dataclass(frozen=True)
-class Features:
-    """B structures padded to T tokens of A slots, M = T * A. Padding holds zeros and index M - 1."""
+class TokenFeatures:
+    """What the trunk reads: B structures padded to T tokens with zeros."""
 
     tokens: Tensor  # (B, T, len(TOKEN_COLUMNS)) int64
     profile: Tensor  # (B, T, 21) float32: shares of 20 residues, 1 where they are known
     pair: Tensor  # (B, T, T, len(PAIR_COLUMNS)) int64
+    token_mask: Tensor  # (B, T) bool
+
+
+@dataclass(frozen=True)
+class Features(TokenFeatures):
+    """The same with A slots per token, M = T * A. Padding holds zeros and index M - 1."""
+
     atom_types: Tensor  # (B, M) int64, 0 = no atom
     near: Tensor  # (B, M, MAX_NEIGHBOURS) int64 bonded slots
     near_mask: Tensor  # (B, M, MAX_NEIGHBOURS) float32
@@ -64,7 +71,6 @@ class Features:
     centre: (
         Tensor  # (B, M) float32, 1 at stereocentres, whose triples are three of their neighbours
     )
-    token_mask: Tensor  # (B, T) bool
 
     @property
     def atom_mask(self) -> Tensor:
@@ -195,29 +201,21 @@ def arrays(graph: Graph) -> dict[str, np.ndarray]:
     }
 
 
-def collate(
-    items: Sequence[dict[str, np.ndarray]], slots: int, tokens: int | None = None
-) -> Features:
-    """Pads the :func:`arrays` of B graphs with ``slots`` slots per token to ``tokens`` (default: largest).
-
-    Raises ValueError when a graph has more tokens than that.
-    """
+def collate_tokens(
+    items: Sequence[dict[str, np.ndarray]], tokens: int | None = None
+) -> TokenFeatures:
+    """Pads the tokens of the :func:`arrays` of B graphs, with any number of slots, to ``tokens`` (default:
+    largest). Raises ValueError when a graph has more tokens than that."""
     largest = max(len(item["tokens"]) for item in items)
     size = tokens or largest
     if size < largest:
         raise ValueError(f"cannot pad {largest} tokens to {size}")
-    batch, m = len(items), size * slots
+    batch = len(items)
     out: dict[str, np.ndarray] = {
         "tokens": np.zeros((batch, size, len(TOKEN_COLUMNS)), np.int64),
         "profile": np.zeros((batch, size, 21), np.float32),
         "pair": np.zeros((batch, size, size, len(PAIR_COLUMNS)), np.int64),
-        "atom_types": np.zeros((batch, m), np.int64),
-        "centre": np.zeros((batch, m), np.float32),
         "token_mask": np.zeros((batch, size), bool),
-    }
-    index = {
-        name: np.full((batch, m, *items[0][name].shape[1:]), NO_ATOM, np.int64)
-        for name in ("near", "second", "handed")
     }
     for b, item in enumerate(items):
         t = len(item["tokens"])
@@ -225,15 +223,38 @@ def collate(
         out["profile"][b, :t, :20] = item["profile"] / 255.0
         out["profile"][b, :t, 20] = item["profile"].any(-1)
         out["pair"][b, :t, :t] = item["pair"]
+        out["token_mask"][b, :t] = True
+    return TokenFeatures(**{name: torch.from_numpy(value) for name, value in out.items()})
+
+
+def collate(
+    items: Sequence[dict[str, np.ndarray]], slots: int, tokens: int | None = None
+) -> Features:
+    """Pads the :func:`arrays` of B graphs with ``slots`` slots per token to ``tokens`` (default: largest).
+
+    Raises ValueError when a graph has more tokens than that.
+    """
+    padded = collate_tokens(items, tokens)
+    batch, m = len(items), padded.tokens.shape[1] * slots
+    out: dict[str, np.ndarray] = {
+        "atom_types": np.zeros((batch, m), np.int64),
+        "centre": np.zeros((batch, m), np.float32),
+    }
+    index = {
+        name: np.full((batch, m, *items[0][name].shape[1:]), NO_ATOM, np.int64)
+        for name in ("near", "second", "handed")
+    }
+    for b, item in enumerate(items):
+        t = len(item["tokens"])
         out["atom_types"][b, : t * slots] = item["atom_types"]
         out["centre"][b, : t * slots] = item["centre"]
-        out["token_mask"][b, :t] = True
         for name, table in index.items():
             table[b, : t * slots] = item[name]
     masks = {name: (table != NO_ATOM).astype(np.float32) for name, table in index.items()}
     tables = {name: np.where(table == NO_ATOM, m - 1, table) for name, table in index.items()}
     tensors = {name: torch.from_numpy(value) for name, value in {**out, **tables}.items()}
     return Features(
+        **vars(padded),
         **tensors,
         near_mask=torch.from_numpy(masks["near"]),
         second_mask=torch.from_numpy(masks["second"]),

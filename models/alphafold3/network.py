@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.alphafold3.diffusion_module import STYLES, StructureModel
-from models.alphafold3.features import arrays, collate
-from models.alphafold3.geometry import centre
-from models.alphafold3.graph import Graph
+from models.alphafold3.diffusion_module import StructureModel
+from models.alphafold3.features import collate_tokens
+from models.alphafold3.layout import Layouts, PackedDenoiser, groups_of, shape_of
 from models.alphafold3.polymer import SLOTS
 from models.alphafold3.residues import FULL_SLOTS
 from models.alphafold3.steering import FROM, steer
-from models.cached import content
+from models.alphafold3.structure import Conditioned, Structure, padded
 from models.diffusion.noise import TrainedNoise
 from models.diffusion.sampler import Request
+from models.inference import arithmetic, prepare
 
 # sigma / sigma_data in training, by atom slots per token. The fold of a protein is decided at higher
 # noise than the shape of a molecule, where bonds and angles leave little to decide.
@@ -31,67 +28,22 @@ TRAINED = {
     FULL_SLOTS: TrainedNoise(-1.1, 1.5),
 }
 
-
-@dataclass(frozen=True)
-class Structure:
-    """A graph prepared for the networks. ``style``: which conformers to imitate (see STYLES)."""
-
-    graph: Graph
-    style: str = STYLES[0]
-
-    @cached_property
-    def arrays(self) -> dict[str, np.ndarray]:
-        return arrays(self.graph)
-
-    @cached_property
-    def digest(self) -> bytes:
-        """Of everything that the networks are shown; equal structures have equal ones."""
-        return content(self.graph.slots, self.style, self.arrays)
-
-    @cached_property
-    def atoms(self) -> Tensor:
-        """(N,) slots that hold an atom; samplers work on these N atoms alone."""
-        return torch.from_numpy(np.flatnonzero(self.graph.present))
-
-
-@dataclass(frozen=True)
-class Conditioned:
-    """What the trunk answers: the structure with its token input (T, d) and attention bias (h, T, T) for
-    the diffusion module, the single (T, single) and pair (T, T, pair) representations they come from, and
-    the distances between tokens that the distogram expects (T, T), A."""
-
-    structure: Structure
-    token_input: Tensor
-    bias: Tensor
-    single: Tensor
-    pair: Tensor
-    expected: Tensor
-
-
-# What the diffusion module computes in float32 (see there); everything else runs under autocast.
+# What the diffusion module computes in float32 (see there), and what is cut to pieces before (see layout).
 IN_FLOAT32 = ("vectors", "scalars", "single", "pair_bias")
+CUT = ("to_token", "to_atoms")
 
 
-def rounded(model: StructureModel) -> StructureModel:
-    """The trained model with the matrices of its diffusion module kept in bfloat16. Autocast would round
-    them in every forward, a sixth of the time of a small molecule's; the answers are the same bits."""
+def rounded(model: StructureModel, dtype: torch.dtype) -> StructureModel:
+    """The trained model with the matrices of its diffusion module kept in ``dtype``. Autocast would round
+    them in every forward, a sixth of the time of a small molecule's."""
+    if dtype is torch.float32:
+        return model
     shared: dict[int, Any] = {id(p): p for p in model.trunk.parameters()}
     model = copy.deepcopy(model, shared)
-    for name, part in model.module.named_children():
-        if name not in IN_FLOAT32:
-            for layer in part.modules():
-                if isinstance(layer, nn.Linear):
-                    layer.to(torch.bfloat16)
+    for name, part in list(model.module.named_children()):
+        if name not in IN_FLOAT32 + CUT:
+            setattr(model.module, name, prepare(part, dtype))
     return model
-
-
-SHARED = 32  # tokens; sizes up to this, up to twice this and so on share a forward
-
-
-def padded(tokens: int) -> int:
-    """Rounds up so that different sizes share a forward: to 8 up to 64 tokens, to 16 beyond."""
-    step = 8 if tokens <= 64 else 16
-    return -(-tokens // step) * step
 
 
 class TrunkNetwork:
@@ -104,8 +56,8 @@ class TrunkNetwork:
         self.model = model
 
     def bucket(self, request: Request) -> Hashable:
-        graph = request.cond.graph
-        return graph.slots, padded(graph.size)
+        """Time grows with the square of the tokens, so padding costs more here than sharing gains."""
+        return padded(request.cond.graph.size)
 
     def cells(self, requests: Sequence[Request]) -> tuple[int, int]:
         """Pairs of tokens in the structures of one forward, and computed with the padding."""
@@ -114,9 +66,8 @@ class TrunkNetwork:
 
     def answer(self, requests: Sequence[Request]) -> list[Conditioned]:
         structures: list[Structure] = [request.cond for request in requests]
-        slots = structures[0].graph.slots
         size = padded(max(s.graph.size for s in structures))
-        features = collate([s.arrays for s in structures], slots, size)
+        features = collate_tokens([s.arrays for s in structures], size)
         single, pair = self.model.trunk(features)
         token_input, bias = self.model.condition(single, pair, features)
         expected = self.model.distogram.expected(pair)
@@ -136,63 +87,88 @@ class TrunkNetwork:
         return answers
 
 
-class AtomsNetwork:
-    """The denoiser over raw coordinates of structures with ``slots`` atom slots per token.
+class PackedAtoms:
+    """The denoiser over raw coordinates, of structures of every class, size and number of samples in one
+    forward. Requests are made to an :class:`AtomsNetwork` each, which knows the scale of its class.
 
     A request's x is (S, N, 3) A, its cond a :class:`Conditioned`; the answer is (S, N, 3) A, centred.
     """
 
     name = "atoms"
-    bf16 = True  # as it was trained; an instance may say False, to compare
-    steering = True  # see :mod:`models.alphafold3.steering`; an instance may say False, to compare
+    sigma_data = 1.0  # each request's network has its own
 
-    def __init__(self, model: StructureModel, slots: int) -> None:
-        self.model = model
-        self.slots = slots
-        self.sigma_data = model.sigma_data(slots)
-        self.trained = TRAINED[slots].times(self.sigma_data)
+    def __init__(self, model: StructureModel, dtype: torch.dtype | None = None) -> None:
+        """``dtype`` of the arithmetic: what this processor is fastest in, or float32, to compare."""
+        self.dtype = dtype or arithmetic()
+        self.model = rounded(model, self.dtype)
+        self.packed = PackedDenoiser(self.model.denoiser, self.dtype)
+        self.layouts = Layouts(self.packed)
 
     def bucket(self, request: Request) -> Hashable:
-        """A forward costs as much as a hundred and fifty padded tokens before it computes any, so sizes
-        share one generously; who is alone is padded by its own size (see :func:`padded`)."""
-        return self.slots, -(-request.cond.structure.graph.size // SHARED), len(request.x)
+        """One for all."""
+        return self.name
 
     def cells(self, requests: Sequence[Request]) -> tuple[int, int]:
         """Tokens of all rows of one forward, and computed with the padding."""
-        sizes = [request.cond.structure.graph.size for request in requests]
-        copies = len(requests[0].x)
-        return copies * sum(sizes), copies * len(sizes) * padded(max(sizes))
+        shapes = sorted(shape_of(request.cond, len(request.x)) for request in requests)
+        used = sum(copies * size for copies, size in shapes)
+        return used, sum(group.cells for group in groups_of(shapes))
 
     def answer(self, requests: Sequence[Request]) -> list[Tensor]:
-        conds: list[Conditioned] = [request.cond for request in requests]
-        structures = [cond.structure for cond in conds]
-        size = padded(max(s.graph.size for s in structures))
-        batch, copies = len(requests), len(requests[0].x)
-        features = collate([s.arrays for s in structures], self.slots, size)
-        token_input = torch.zeros(batch, size, conds[0].token_input.shape[-1])
-        bias = torch.full((batch, conds[0].bias.shape[0], size, size), -1e9)
-        x = torch.zeros(batch, copies, size * self.slots, 3)
-        for b, (request, cond) in enumerate(zip(requests, conds, strict=True)):
-            t = cond.structure.graph.size
-            token_input[b, :t] = cond.token_input
-            bias[b, :, :t, :t] = cond.bias
-            x[b][:, cond.structure.atoms] = request.x.float()
-        mask = features.atom_mask[:, None].expand(-1, copies, -1).flatten(0, 1)
-        sigma = torch.cat([request.sigma for request in requests]).float()
-        styles = torch.tensor([STYLES.index(s.style) for s in structures]).repeat_interleave(copies)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            denoised = self.model.denoise(
-                centre(x.flatten(0, 1), mask),
-                sigma,
-                features,
-                (token_input, bias),
-                styles,
-                torch.full_like(sigma, self.sigma_data),
-            )
-        if self.steering:
-            loud = (sigma > FROM * self.sigma_data).unflatten(0, (batch, copies))
-            rows = denoised.unflatten(0, (batch, copies))
-            denoised = steer(rows, features, loud).flatten(0, 1)
+        order = sorted(
+            range(len(requests)),
+            key=lambda k: (*shape_of(requests[k].cond, len(requests[k].x)), id(requests[k].cond)),
+        )
+        asked = [requests[k] for k in order]
+        nets = list(map(_facade, asked))
+        layout = self.layouts.of(
+            [request.cond for request in asked],
+            [len(request.x) for request in asked],
+        )
+        x = torch.zeros(layout.space, 3)
+        torch.cat([r.x.reshape(-1, 3).float() for r in asked], out=x[: layout.atoms])
+        sigma = torch.cat([request.sigma for request in asked]).float()
+        copies = torch.tensor([len(request.x) for request in asked])
+        each = torch.tensor([net.sigma_data for net in nets])
+        sigma_data = each.repeat_interleave(copies)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.dtype is torch.bfloat16):
+            denoised = self.packed.denoise(layout.centred(x), sigma, layout, sigma_data)
+        steered = torch.tensor([net.steering for net in nets])
+        loud = (sigma > FROM * sigma_data) & steered.repeat_interleave(copies)
+        wanted = loud.index_select(0, layout.row_of_plane)
+        denoised = steer(denoised, layout.centres[wanted], layout.corners[wanted])
         # Training aligned the truth to the prediction, so only the shape of the answer means anything.
-        rows = centre(denoised, mask).unflatten(0, (batch, copies))
-        return [rows[b][:, s.atoms] for b, s in enumerate(structures)]
+        rows = layout.centred(denoised)[: layout.atoms]
+        parts = rows.split([request.x[..., 0].numel() for request in asked])
+        answers: list[Tensor] = [x] * len(requests)
+        for k, request, part in zip(order, asked, parts, strict=True):
+            answers[k] = part.reshape(request.x.shape).clone()
+        return answers
+
+
+class AtomsNetwork:
+    """The denoiser of structures with ``slots`` atom slots per token. Its forwards are those of
+    ``through``, which it shares with the other classes."""
+
+    name = PackedAtoms.name
+    steering = True  # see :mod:`models.alphafold3.steering`; an instance may say False, to compare
+
+    def __init__(self, through: PackedAtoms, slots: int) -> None:
+        self.through = through
+        self.slots = slots
+        self.sigma_data = through.model.sigma_data(slots)
+        self.trained = TRAINED[slots].times(self.sigma_data)
+
+    def bucket(self, request: Request) -> Hashable:
+        return self.through.bucket(request)
+
+    def cells(self, requests: Sequence[Request]) -> tuple[int, int]:
+        return self.through.cells(requests)
+
+    def answer(self, requests: Sequence[Request]) -> list[Tensor]:
+        return self.through.answer(requests)
+
+
+def _facade(request: Request) -> AtomsNetwork:
+    assert isinstance(request.net, AtomsNetwork)
+    return request.net

@@ -17,7 +17,7 @@ from models.alphafold3.examples import EXAMPLES
 from models.alphafold3.geometry import augment
 from models.alphafold3.inputs import Plan, parse
 from models.alphafold3.library import Library
-from models.alphafold3.network import AtomsNetwork, TrunkNetwork, rounded
+from models.alphafold3.network import AtomsNetwork, PackedAtoms, TrunkNetwork
 from models.alphafold3.plan import check_like
 from models.alphafold3.polymer import SLOTS
 from models.alphafold3.residues import FULL_SLOTS
@@ -98,8 +98,8 @@ class AlphaFold3:
         self.library = Library()
         self.checkpoints: Mapping[str, str] = {CHECKPOINT: fingerprint(path)}
         self.trunk = Cached(TrunkNetwork(self.model), lambda request: request.cond.digest)
-        fast = rounded(self.model)
-        self.atoms = {slots: AtomsNetwork(fast, slots) for slots in (1, SLOTS, FULL_SLOTS)}
+        packed = PackedAtoms(self.model)
+        self.atoms = {slots: AtomsNetwork(packed, slots) for slots in (1, SLOTS, FULL_SLOTS)}
         self.confidence: confidence.ConfidenceNetwork | None = None
         self._notes: tuple[str, ...] = ()
         own = folder / confidence.CHECKPOINT

@@ -16,11 +16,11 @@ from models.alphafold3.all_atoms import all_atoms
 from models.alphafold3.chains import Chain
 from models.alphafold3.forms import Drawn, backbones, molecules
 from models.alphafold3.library import Library
-from models.alphafold3.network import Structure
 from models.alphafold3.polymer import SLOTS
 from models.alphafold3.residues import FULL_SLOTS
 from models.alphafold3.seen import Training
 from models.alphafold3.sequences import PEPTIDE, peptide
+from models.alphafold3.structure import Structure
 from models.pipeline import InputError
 
 

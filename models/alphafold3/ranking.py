@@ -15,7 +15,7 @@ from torch import Tensor
 
 from models.alphafold3.features import KIND
 from models.alphafold3.graph import ATOM, ELEMENTS, NO_ATOM, TOKEN_COLUMNS, Graph
-from models.alphafold3.network import Structure
+from models.alphafold3.structure import Structure
 from models.evaluation.settling import graph_distances
 
 PENALTY = 100.0

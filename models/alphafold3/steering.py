@@ -12,41 +12,33 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.alphafold3.features import Features
-
 FROM = 0.1  # sigma / sigma_data; below, hands no longer change
 MARGIN = 0.5  # of the triple product of unit vectors, 0.77 in a tetrahedron
 STEPS, SIZE = 10, 0.2
 
 
-def steer(denoised: Tensor, features: Features, strong: Tensor) -> Tensor:
-    """``denoised`` (B, K, M, 3) A with its hands pushed towards those of the input, where ``strong`` (B, K)
-    says so. Rows without stereocentres, and those that are right already, come back unchanged.
+def steer(x: Tensor, centres: Tensor, corners: Tensor) -> Tensor:
+    """Coordinates (A, 3), A, with hands pushed towards those of the input at the given planes of
+    stereocentres. Atoms without one, and hands that are right already, come back unchanged.
 
-    Minimises sum max(0, MARGIN - a . (b x c))^2 over the planes of all stereocentres by gradient steps,
-    a, b and c being the unit vectors from a centre to three neighbours in the order of their hand.
+    Minimises sum max(0, MARGIN - a . (b x c))^2 over the planes by gradient steps, a, b and c being the
+    unit vectors from a centre to three neighbours in the order of their hand.
+    centres: (P,), corners: (P, 3) into the atoms.
     """
-    known = (features.handed_mask > 0) & (features.centre.unsqueeze(-1) > 0)
-    row, centre, plane = known.nonzero(as_tuple=True)
-    if len(row) == 0 or not strong.any():
-        return denoised
-    batch, copies, atoms, _ = denoised.shape
-    first = (row * atoms).unsqueeze(-1)
-    corners, centres = first + features.handed[row, centre, plane], first[:, 0] + centre
-    wanted = strong[row][:, None, :, None]
-    x = denoised.transpose(1, 2).reshape(batch * atoms, copies, 3)
+    if len(centres) == 0:
+        return x
+    x, moved = x.clone(), torch.cat([corners.flatten(), centres])
     for _ in range(STEPS):
-        ways = x[corners] - x[centres].unsqueeze(1)  # (P, 3, K, 3)
+        at = x.index_select(0, moved)
+        ways = at[: corners.numel()].view(-1, 3, 3) - at[corners.numel() :].unsqueeze(1)
         length = ways.norm(dim=-1, keepdim=True).clamp_min(1e-2)
         unit = ways / length
-        cross = torch.linalg.cross(unit[:, [1, 2, 0]], unit[:, [2, 0, 1]])
-        product = (unit[:, :1] * cross[:, :1]).sum(-1, keepdim=True)  # (P, 1, K, 1)
-        short = (MARGIN - product).clamp_min(0) * wanted
+        cross = torch.linalg.cross(unit.roll(-1, 1), unit.roll(-2, 1))
+        along = (unit * cross).sum(-1, keepdim=True)  # (P, 3, 1), the triple product three times
+        short = (MARGIN - along[:, :1]).clamp_min(0)
         if not short.any():
             break
         # d(product)/d(way) times the way's squared length, so that steps are in proportion to bonds.
-        slope = (cross - unit * (unit * cross).sum(-1, keepdim=True)) * length
-        push = SIZE * short * slope
-        x = x.index_add(0, corners.flatten(), push.flatten(0, 1))
-        x = x.index_add(0, centres, -push.sum(1))
-    return x.unflatten(0, (batch, atoms)).transpose(1, 2)
+        push = SIZE * short * (cross - unit * along) * length
+        x.index_add_(0, moved, torch.cat([push.flatten(0, 1), -push.sum(1)]))
+    return x

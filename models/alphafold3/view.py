@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from models.alphafold3.features import KIND, REPRESENTATIVE
-from models.alphafold3.geometry import align, lddt, rigid_fit, rmsd
+from models.alphafold3.geometry import align, lddt, rmsd
 from models.alphafold3.graph import Graph
 from models.alphafold3.plan import Plan
 from models.alphafold3.polymer import CA, SLOTS
+from models.alphafold3.pose import Pose
 from models.alphafold3.ranking import hands_right, rank
 from models.alphafold3.symmetry import nearest_molecule, nearest_residues
 from models.diffusion.sampler import Request
@@ -121,6 +122,11 @@ def against_reference(
     return out
 
 
+def as_numpy(x: Tensor) -> np.ndarray:
+    """float32, sharing memory where it can."""
+    return x.float().cpu().numpy()
+
+
 class AtomsView:
     """Frames as float32 (N, 3) A. Every frame is laid onto the one before, so the molecule does not
     tumble with the sampler's random rotations; the noisy state moves along with its estimate. See
@@ -130,35 +136,20 @@ class AtomsView:
         self.plan = plan
         self.samples = settings.samples
         self.traces: list[Trace] = []
-        self._last: Tensor | None = None  # (S, N, 3) the previous frame's estimate as shown
+        self._pose = Pose()
 
-    def _array(self, x: Tensor) -> np.ndarray:
-        array = x.float().cpu().numpy()
+    def _array(self, array: np.ndarray) -> np.ndarray:
         return array[0] if self.samples == 1 else array
 
     def past(self, request: Request, denoised: Tensor) -> None:
         """A frame of the run that this one goes on from: its pose is kept, so both can be laid over each
         other."""
-        self._posed(request.x, denoised)
-
-    def _posed(self, x: Tensor, denoised: Tensor) -> tuple[Tensor, Tensor]:
-        """State and estimate as they are shown: laid onto the frame before."""
-        x = x.float()
-        x = x - x.mean(-2, keepdim=True)
-        if self._last is not None:
-            everything = torch.ones(denoised.shape[:-1], dtype=torch.bool)
-            rotation, shift = rigid_fit(denoised, self._last, everything)
-            turn = rotation.transpose(-1, -2)
-            denoised, x = denoised @ turn + shift, x @ turn + shift
-        self._last = denoised
-        return x, denoised
+        self._pose.lay(as_numpy(request.x), as_numpy(denoised))
 
     def frame(self, request: Request, denoised: Tensor) -> Frame:
         net, sigma = request.net, float(request.sigma[0])
-        x, shown = self._posed(request.x, denoised)
-        self.traces.append(
-            Trace(net.name, request.step, sigma / net.sigma_data, shown[0].cpu().numpy())
-        )
+        x, shown = self._pose.lay(as_numpy(request.x), as_numpy(denoised))
+        self.traces.append(Trace(net.name, request.step, sigma / net.sigma_data, shown[0]))
         return Frame(
             stage=net.name,
             step=request.step,
@@ -174,12 +165,13 @@ class AtomsView:
         several samples, ``ranking``. ``scores`` are of the first sample; where an experimental structure
         is known, ``reference`` (N, 3) is laid onto it and ``against_reference`` has one value per frame."""
         plan, final = self.plan, result.xyz.float()
-        if self._last is not None:
-            final = align(final, self._last, torch.ones(final.shape[:-1], dtype=torch.bool))
+        if self._pose.last is not None:
+            last = torch.from_numpy(self._pose.last)
+            final = align(final, last, torch.ones(final.shape[:-1], dtype=torch.bool))
         drawn = final.cpu().numpy()
         bonds = np.array(plan.bonds, np.int64).reshape(-1, 3)[:, :2]
         out: dict[str, Any] = {
-            "sample": self._array(final),
+            "sample": self._array(drawn),
             "settling": molecule_settling(self.traces, drawn[0], bonds),
             "calls": dict(result.calls),
             "distogram": result.expected.cpu().numpy().astype(np.float16),
@@ -187,7 +179,7 @@ class AtomsView:
         reference = named_reference(plan, drawn[0])
         out["scores"] = scores(plan, drawn[0], reference)
         if result.plddt is not None:
-            out["plddt"] = self._array(result.plddt)
+            out["plddt"] = self._array(as_numpy(result.plddt))
             out["scores"]["plddt"] = round(float(result.plddt[0].mean()), 2)
             if self.samples > 1:
                 out["ranking"] = rank(plan.structure, drawn, result.plddt)

@@ -74,8 +74,7 @@ class TokenNetwork:
 
     def paint(self, codes: Tensor) -> Tensor:
         """Codes (S, places), negative where none is drawn -> pictures (S, 3, H, W) in [-1, 1]."""
-        with torch.autocast("cpu", torch.bfloat16):
-            return self.tokenizer.decode(codes).float().clamp(-1, 1)
+        return self.tokenizer.decode(codes).float().clamp(-1, 1)
 
 
 class Painter:

@@ -27,6 +27,7 @@ from models.dalle2.readers import TextReader, captions_request
 from models.diffusion.sampler import Request, Run, SamplerName, run
 from models.evaluation import classifier
 from models.evaluation.settling import Trace, image_settling
+from models.inference import arithmetic, prepare
 from models.pipeline import Frame, InputError, SampleSettings, counted, sample_generators
 
 STREAM = 7  # of random numbers
@@ -159,7 +160,9 @@ class Dalle1:
         self.clip = self.judge.clip
         self.reader = TextReader(encoder, self.clip)
         self.text = Cached(self.reader, lambda request: tuple(tuple(ids) for ids in request.cond))
-        self.tokens = TokenNetwork(net, tokenizer.load_tokenizer(), encoder.table.weight.detach())
+        codec = tokenizer.load_tokenizer()
+        codec.decoder = prepare(codec.decoder, arithmetic())  # type: ignore[assignment]
+        self.tokens = TokenNetwork(net, codec, encoder.table.weight.detach())
         self.painter = Painter(self.tokens)
         files = (text, clip, classifier, tokenizer, transformer)
         self.checkpoints: Mapping[str, str] = {

@@ -13,10 +13,12 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.checkpoint import CHECKPOINTS
 from models.compact import load_compact
 from models.config import from_json
+from models.inference import prepare_children
 
 CHECKPOINT = CHECKPOINTS / "dalle2-clip.safetensors"
 SENTENCE_DIM = 384
@@ -49,6 +51,11 @@ class ConvBlock(nn.Module):
         h = F.relu(self.norm1(x))
         skip = x if isinstance(self.skip, nn.Identity) else self.skip(h)
         return skip + self.conv2(F.relu(self.norm2(self.conv1(h))))
+
+    def prepared(self, dtype: torch.dtype) -> nn.Module:
+        self.conv1 = fuse_conv_bn_eval(self.conv1, self.norm2)
+        self.norm2 = nn.Identity()  # type: ignore[assignment]
+        return prepare_children(self, dtype)
 
 
 class ImageTower(nn.Module):

@@ -13,7 +13,7 @@ a model's share with.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,11 @@ class Nearest:
     cosine: Tensor
     index_pixels: Tensor
     rms: Tensor
+
+    def split(self, counts: Sequence[int]) -> list[Nearest]:
+        """Of the first so many pictures, of the next so many and so on."""
+        each = (self.index_clip, self.cosine, self.index_pixels, self.rms)
+        return [Nearest(*own) for own in zip(*(t.split(counts) for t in each), strict=True)]
 
 
 class Drawings:

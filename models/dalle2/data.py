@@ -185,7 +185,7 @@ def compose(
 
 def to_uint8(x: Tensor) -> np.ndarray:
     """(..., 3, H, W) in [-1, 1] -> (..., H, W, 3) uint8."""
-    pixels = ((x.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    pixels = x.float().clamp(-1, 1).add_(1).mul_(127.5).round_().to(torch.uint8)
     return pixels.movedim(-3, -1).cpu().numpy()
 
 

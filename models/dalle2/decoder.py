@@ -12,15 +12,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from models.checkpoint import CHECKPOINTS
-from models.dalle2.network import StageNetwork, gather, gather_states
+from models.dalle2.network import gather, gather_states
+from models.dalle2.reading import ReadingStage
 from models.dalle2.text import TokenPool
 from models.dalle2.unet import UNet, fourier
-from models.diffusion.guidance import guided
 from models.diffusion.noise import TrainedNoise
 from models.diffusion.sampler import Request
 
@@ -126,20 +127,41 @@ class DecoderNetwork(nn.Module):
     ) -> Tensor:
         """x: (B, 3, S, S); embeds: (B, embed) of unit length; has_*: (B,) bool, False means dropped;
         states: (B, T, states) of the text, zeros where there is no token."""
+        read = self.read(image_embed, text_embed, has_image, has_text, states)
+        return self.paint(x, c_noise, **read)
+
+    def read(
+        self,
+        image_embed: Tensor,
+        text_embed: Tensor,
+        has_image: Tensor,
+        has_text: Tensor,
+        states: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """What of the conditioning is the same at every noise level: the arguments of :meth:`paint`, rows
+        along their first axes."""
         scale = math.sqrt(self.config.embed)
         image = torch.where(has_image[:, None], image_embed * scale, self.null_image)
         text = torch.where(has_text[:, None], text_embed * scale, self.null_text)
-        told = self.noise(fourier(c_noise, 64)) + self.image(image) + self.text(text)
+        told = self.image(image) + self.text(text)
         if states is not None:
             mask = states.abs().sum(-1) > 0
             read = has_text & mask.any(1)
             told = told + torch.where(read[:, None], self.pool(states, mask), 0.0)
-        condition = self.merge(told)
-        tokens = self.image_tokens(image).view(x.shape[0], IMAGE_TOKENS, -1)
+        tokens = self.image_tokens(image).view(image.shape[0], IMAGE_TOKENS, -1)
         context = torch.cat([tokens, self.text_token(text)[:, None]], 1)
+        keys = {f"keys{i}": keys for i, keys in enumerate(self.unet.keys(context))}
+        return {"told": told, "sketch": self.sketch(image), **keys}
+
+    def paint(
+        self, x: Tensor, c_noise: Tensor, told: Tensor, sketch: Tensor, **keys: Tensor
+    ) -> Tensor:
+        """See :meth:`forward`; the rest as :meth:`read` gives it."""
+        condition = self.merge(self.noise(fourier(c_noise, 64)) + told)
         layout = self.layout(condition).view(x.shape[0], LAYOUT, self.bottom, self.bottom)
-        pixels = torch.cat([x, self.sketch(image).to(x.dtype)], 1)
-        return self.unet(pixels, condition, context, self.spread(layout))
+        layout = self.spread(layout.contiguous(memory_format=torch.channels_last))
+        pixels = torch.cat([x, sketch.to(x.dtype)], 1)
+        return cast(Tensor, self.unet(pixels, condition, list(keys.values()), layout))
 
 
 def condition(
@@ -185,10 +207,11 @@ def drop(cond: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-class Decoder(StageNetwork):
+class Decoder(ReadingStage):
     """Answers requests whose ``cond`` is ``{"image_embed", "text_embed", "guidance_scale"}``, per row,
     and optionally ``"has_text"`` (bool): a row of False is drawn from its image embedding alone; and
-    ``"states"`` (rows, T, width): the text's token states."""
+    ``"states"`` (rows, T, width): the text's token states. What does not depend on the noise is computed
+    at a run's first step and kept in its ``cond``."""
 
     name = "decoder"
     trained = TRAINED
@@ -200,16 +223,26 @@ class Decoder(StageNetwork):
     def shape(self) -> tuple[int, ...]:
         return (3, self.config.size, self.config.size)
 
-    def denoise(self, x: Tensor, sigma: Tensor, requests: Sequence[Request]) -> Tensor:
-        told = [r.cond.get("has_text", torch.ones(len(r.x), dtype=torch.bool)) for r in requests]
+    def asked(self, requests: Sequence[Request]) -> dict[str, Tensor]:
+        told = [
+            r.cond["has_text"] if "has_text" in r.cond else torch.ones(len(r.x), dtype=torch.bool)
+            for r in requests
+        ]
         width = self.config.states
-        cond = condition(
+        return condition(
             gather(requests, "image_embed"),
             gather(requests, "text_embed"),
             torch.cat(told),
             gather_states(requests, width) if width else None,
         )
-        weight = gather(requests, "guidance_scale")
-        return guided(
-            lambda a, s, c: self.denoiser(a, s, **c), x, sigma, cond, null_condition(cond), weight
-        )
+
+    @staticmethod
+    def nothing(asked: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return null_condition(asked)
+
+    def example(self) -> dict[str, Any]:
+        embed = torch.zeros(1, self.config.embed)
+        return {"image_embed": embed, "text_embed": embed}
+
+    def denoise(self, x: Tensor, sigma: Tensor, requests: Sequence[Request]) -> Tensor:
+        return self.guided(x, sigma, requests)

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models import inference
 from models.dalle2 import unet
 
 log = logging.getLogger(__name__)
@@ -77,11 +78,6 @@ class Compiled(nn.Module):
         self._model: Any = None
         self._requests: dict[int, Any] = {}  # by threads
 
-    @property
-    def original(self) -> nn.Module:
-        """The network it was made from."""
-        return self._network[0]
-
     def use_threads(self, threads: int) -> None:
         """Of the next forwards; another number than those it is prepared for changes nothing."""
         if threads in self._prepared:
@@ -136,11 +132,13 @@ class Compiled(nn.Module):
                 openvino.PartialShape([-1 if i in loose else n for i, n in enumerate(x.shape)])
             )
         with torch.no_grad(), torch.autocast("cpu", enabled=False):
-            return openvino.convert_model(self.original, example_input=example, input=shapes)
+            network = self._network[0]
+            return openvino.convert_model(network, example_input=example, input=shapes)
 
     def _key(self) -> str:
         """Changes with the weights, the code of the network and the version of OpenVINO."""
-        code = [inspect.getsource(inspect.getmodule(part)) for part in (*self._network, unet)]  # type: ignore[arg-type]
+        parts = (*self._network, unet, inference)
+        code = [inspect.getsource(inspect.getmodule(part)) for part in parts]  # type: ignore[arg-type]
         text = "\n".join([self._weights, version(), torch.__version__, *self._names, *code])
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -22,6 +22,7 @@ from models.dalle2.copying import Drawings, Nearest
 from models.dalle2.inputs import for_clip
 from models.diffusion.sampler import Request
 from models.evaluation.classifier import Classifier, load_classifier
+from models.inference import arithmetic, prepare
 
 log = logging.getLogger(__name__)
 
@@ -76,20 +77,21 @@ class Judge:
         counts = [len(request.x) for request in requests]
         x = torch.cat([request.x for request in requests])
         embeds = self.clip.image_embed(x)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = self.classifier(x)
-        likely = logits.float().softmax(1).topk(NAMED)
+        likely = self.classifier(x).float().softmax(1).topk(NAMED)
+        # All pictures at once: the drawings are 25 MB to read, which takes longer than comparing.
+        found = None if self.drawings is None else self.drawings.nearest(x, embeds).split(counts)
         verdicts = []
-        for request, z, probability, index, pictures in zip(
-            requests,
-            embeds.split(counts),
-            likely.values.split(counts),
-            likely.indices.split(counts),
-            x.split(counts),
-            strict=True,
+        for k, (request, z, probability, index) in enumerate(
+            zip(
+                requests,
+                embeds.split(counts),
+                likely.values.split(counts),
+                likely.indices.split(counts),
+                strict=True,
+            )
         ):
             score = None if request.cond is None else (z * request.cond).sum(1)
-            nearest = None if self.drawings is None else self.drawings.nearest(pictures, z)
+            nearest = found[k] if found else None
             told = self.drawings.describe(nearest) if self.drawings and nearest else None
             verdicts.append(Verdict(self._named(probability, index), z, score, nearest, told))
         return verdicts
@@ -114,4 +116,7 @@ def load_judge() -> Judge:
     except CheckpointError as error:
         log.warning("the copying meter is off: %s", error)
         drawings = None
-    return Judge(load_classifier(), load_clip(), drawings)
+    classifier, clip = load_classifier(), load_clip()
+    prepare(classifier, arithmetic())
+    prepare(clip, torch.float32)  # cosines are told, and thresholds set, to four digits
+    return Judge(classifier, clip, drawings)

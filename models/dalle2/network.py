@@ -19,6 +19,7 @@ from models.dalle2.unet import channels_last
 from models.diffusion.noise import TrainedNoise
 from models.diffusion.precond import Precond
 from models.diffusion.sampler import Request
+from models.inference import arithmetic, prepare
 
 
 class StageNetwork(ABC):
@@ -33,17 +34,22 @@ class StageNetwork(ABC):
     config_class: ClassVar[type[Any]]
     network_class: ClassVar[type[nn.Module]]
     trained: ClassVar[TrainedNoise | None] = None  # None where the schedule is not the visitor's
-    bf16 = True  # torch computes in bf16 autocast; an instance may say False, to compare
 
-    def __init__(self, denoiser: nn.Module, config: Any, weights: str = "") -> None:
-        self.denoiser = denoiser.eval()
-        self.config = config
-        self.sigma_data: float = config.sigma_data
-        self.weights = weights  # the checkpoint's fingerprint
+    def __init__(self, path: Path) -> None:
+        """The weights at ``path``, in torch. Raises CheckpointError."""
+        self.path = path
+        self.weights = fingerprint(path)
+        self.use_torch()
 
     @classmethod
     def load(cls, path: Path | None = None) -> Self:
         """The shipped weights. Raises CheckpointError."""
+        return cls(path or cls.checkpoint)
+
+    @classmethod
+    def trained_network(cls, path: Path | None = None) -> tuple[nn.Module, Any]:
+        """The network as it was trained, in float32, within its preconditioning, and its config. Raises
+        CheckpointError."""
         path = path or cls.checkpoint
         state, header = load_compact(path)
         try:
@@ -52,28 +58,35 @@ class StageNetwork(ABC):
             denoiser.load_state_dict(state)
         except (RuntimeError, TypeError, ValueError) as error:
             raise CheckpointError(path, f"does not fit this code ({error})") from error
-        return cls(channels_last(denoiser), config, fingerprint(path))
+        return channels_last(denoiser).eval(), config
 
     @classmethod
     def denoiser_of(cls, config: Any) -> nn.Module:
         """The raw network within its preconditioning, called ``(x, sigma, **cond)``."""
         return Precond(cls.network_class(config), config.sigma_data)
 
-    def compile(self, *threads: int) -> None:
+    def use_torch(self, dtype: torch.dtype | None = None) -> None:
+        """From now on forwards run in torch, in ``dtype`` or what the processor is fastest in."""
+        self.denoiser, self.config = self.trained_network(self.path)
+        self.sigma_data: float = self.config.sigma_data
+        network = prepare(self.denoiser.get_submodule("network"), dtype or arithmetic())
+        self.denoiser.network = network
+
+    def use_openvino(self, *threads: int) -> None:
         """From now on forwards run in OpenVINO, which must be installed; see :class:`Compiled`."""
-        self.uncompile()
+        self.denoiser, self.config = self.trained_network(self.path)
         network = self.denoiser.get_submodule("network")
         self.denoiser.network = Compiled(network, threads, self.weights)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether forwards run in OpenVINO."""
+        return isinstance(self.denoiser.network, Compiled)
 
     def use_threads(self, threads: int) -> None:
         """Of the next forwards, where they run in OpenVINO; torch knows the threads of its caller."""
         if isinstance(self.denoiser.network, Compiled):
             self.denoiser.network.use_threads(threads)
-
-    def uncompile(self) -> None:
-        """From now on forwards run in torch again."""
-        if isinstance(self.denoiser.network, Compiled):
-            self.denoiser.network = self.denoiser.network.original
 
     @property
     @abstractmethod
@@ -91,8 +104,7 @@ class StageNetwork(ABC):
     def answer(self, requests: Sequence[Request]) -> list[Tensor]:
         x = torch.cat([r.x for r in requests])
         sigma = torch.cat([r.sigma for r in requests])
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            out = self.denoise(x, sigma, requests)
+        out = self.denoise(x, sigma, requests)
         return list(out.split([len(r.x) for r in requests]))
 
 

@@ -36,6 +36,7 @@ from models.dalle2.view import Dalle2Result, Dalle2View
 from models.diffusion.branch import reach, unseen
 from models.diffusion.sampler import SAMPLERS, Run, run
 from models.evaluation import classifier
+from models.inference import arithmetic_name
 from models.pipeline import (
     SAMPLER_BOUNDS,
     InputError,
@@ -85,7 +86,8 @@ class Dalle2:
 
     def __init__(self) -> None:
         encoder, self.tokenizer = text.load_text()
-        self.clip = clip.load_clip()
+        self.judge = load_judge()
+        self.clip = self.judge.clip
         self.reader = TextReader(encoder, self.clip)
         self.text = Cached(self.reader, lambda request: tuple(tuple(ids) for ids in request.cond))
         self.prior = prior.Prior.load()
@@ -94,7 +96,6 @@ class Dalle2:
         self.levels = Levels(self.prior, self.decoder, self.upsamplers)
         self.painters = Painters((self.decoder, *self.upsamplers))
         self.nets = {net.name: net for net in (self.prior, *self.painters.nets)}
-        self.judge = load_judge()
         self.map = concept_map.load_map()
         self.embedders = Embedders(self.text, PictureReader(self.clip), self.prior)
         files = [text, clip, prior, decoder, classifier]
@@ -102,20 +103,21 @@ class Dalle2:
         files += [concept_map] if self.map else []
         paths = [m.CHECKPOINT for m in files] + [kind.checkpoint for kind in UPSAMPLERS]
         self.checkpoints: Mapping[str, str] = {path.name: fingerprint(path) for path in paths}
-        self.backend = "torch bf16"
+        self.backend = f"torch {arithmetic_name()}"
 
     def use_openvino(self, *threads: int) -> None:
         """From now on the diffusion networks run in OpenVINO, prepared for each of these numbers of
         threads to a forward, the first of which counts until a network is told otherwise; it must be
         installed."""
         for net in self.nets.values():
-            net.compile(*threads)
+            net.use_openvino(*threads)
         self.backend = f"{fast.version()} {fast.precision()}"
 
-    def use_torch(self) -> None:
+    def use_torch(self, dtype: torch.dtype | None = None) -> None:
+        """From now on they run in torch, in ``dtype`` or what the processor is fastest in."""
         for net in self.nets.values():
-            net.uncompile()
-        self.backend = "torch bf16"
+            net.use_torch(dtype)
+        self.backend = f"torch {arithmetic_name(dtype)}"
 
     @property
     def caches(self) -> tuple[Cached, ...]:

@@ -9,18 +9,19 @@ token states; a residual perceptron does the rest. The paper's causal transforme
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.checkpoint import CHECKPOINTS
-from models.dalle2.network import StageNetwork, gather, gather_states
+from models.dalle2.network import gather, gather_states
+from models.dalle2.reading import ReadingStage
 from models.dalle2.text import TokenPool
 from models.dalle2.unet import fourier
-from models.diffusion.guidance import guided
 from models.diffusion.noise import TrainedNoise
 from models.diffusion.sampler import Request
 
@@ -87,16 +88,26 @@ class PriorNetwork(nn.Module):
     ) -> Tensor:
         """x: (B, embed); text_embed: (B, embed) of unit length; states: (B, T, states); mask: (B, T);
         has_text: (B,) bool. Dropping removes token states and embedding together, never the noised x."""
+        return self.paint(x, c_noise, **self.read(text_embed, states, mask, has_text))
+
+    def read(
+        self, text_embed: Tensor, states: Tensor, mask: Tensor, has_text: Tensor
+    ) -> dict[str, Tensor]:
+        """What of the conditioning is the same at every noise level: the arguments of :meth:`paint`, rows
+        along their first axes."""
         text = self.text(text_embed * math.sqrt(self.config.embed)) + self.pool(states, mask)
-        text = torch.where(has_text[:, None], text, self.null_text.to(text.dtype))
-        condition = F.silu(self.noise(fourier(c_noise, 64)) + text)
+        return {"told": torch.where(has_text[:, None], text, self.null_text.to(text.dtype))}
+
+    def paint(self, x: Tensor, c_noise: Tensor, told: Tensor) -> Tensor:
+        """See :meth:`forward`; told as :meth:`read` gives it."""
+        condition = F.silu(self.noise(fourier(c_noise, 64)) + told)
         h = self.stem(x)
         for block in self.blocks:
             h = block(h, condition)
         return self.out(self.norm(h))
 
 
-class Prior(StageNetwork):
+class Prior(ReadingStage):
     """Answers requests whose ``cond`` is ``{"text_embed", "states", "guidance_scale"}``, per row."""
 
     name = "prior"
@@ -109,25 +120,24 @@ class Prior(StageNetwork):
     def shape(self) -> tuple[int, ...]:
         return (self.config.embed,)
 
-    def denoise(self, x: Tensor, sigma: Tensor, requests: Sequence[Request]) -> Tensor:
+    def asked(self, requests: Sequence[Request]) -> dict[str, Tensor]:
         states = gather_states(requests, self.config.states)
-        yes = torch.ones(len(x), dtype=torch.bool)
-        cond = {
+        return {
             "text_embed": gather(requests, "text_embed"),
             "states": states,
             "mask": states.abs().sum(-1) > 0,  # the encoder writes exact zeros at padding
-            "has_text": yes,
+            "has_text": torch.ones(len(states), dtype=torch.bool),
         }
-        weight = gather(requests, "guidance_scale")
-        out = guided(
-            lambda a, s, c: self.denoiser(a, s, **c),
-            x,
-            sigma,
-            cond,
-            {**cond, "has_text": ~yes},
-            weight,
-        )
-        return on_or_in_sphere(out)
+
+    @staticmethod
+    def nothing(asked: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {**asked, "has_text": torch.zeros_like(asked["has_text"])}
+
+    def example(self) -> dict[str, Any]:
+        return {"text_embed": torch.zeros(1, self.config.embed)}
+
+    def denoise(self, x: Tensor, sigma: Tensor, requests: Sequence[Request]) -> Tensor:
+        return on_or_in_sphere(self.guided(x, sigma, requests))
 
 
 def on_or_in_sphere(denoised: Tensor) -> Tensor:

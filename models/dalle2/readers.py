@@ -15,6 +15,7 @@ from models.dalle2.clip import Clip
 from models.dalle2.inputs import Caption
 from models.dalle2.text import TextEncoder, pad
 from models.diffusion.sampler import Network, Request
+from models.inference import arithmetic
 
 
 class TextReader:
@@ -38,7 +39,7 @@ class TextReader:
     def answer(self, requests: Sequence[Request]) -> list[dict[str, Tensor]]:
         rows = [ids for request in requests for ids in request.cond]
         padded, mask = pad(rows)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=arithmetic() is torch.bfloat16):
             states, sentence = self.encoder(padded, mask)
         embed = self.head.text_embed(sentence)
         answers = []

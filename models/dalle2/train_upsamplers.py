@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +24,7 @@ from models.dalle2.stage import Options, autocast, fit_stage, warm_start
 from models.dalle2.unet import channels_last
 from models.dalle2.upsampler import (
     UPSAMPLERS,
+    ShiftedPrecond,
     Upsampler,
     UpsamplerConfig,
     enlarge,
@@ -95,23 +97,24 @@ def shaken(base: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def through(stages: Sequence[Upsampler], low: Tensor, options: Options) -> Tensor:
+def through(stages: Sequence[ShiftedPrecond], low: Tensor, options: Options) -> Tensor:
     """What the stages make of base pictures in a few steps. (B, 3, 16, 16) -> (B, 3, S, S)"""
     for stage in stages:
-        levels = karras(2 if stage.size > 32 else 3, 0.03, stage.config.sigma_start).tolist()
-        x = enlarge(low, stage.size)
+        size = stage.config.size
+        levels = karras(2 if size > 32 else 3, 0.03, stage.config.sigma_start).tolist()
+        x = enlarge(low, size)
         x = x + levels[0] * torch.randn_like(x)
         for level, following in pairwise(levels):
             sigma = torch.full((len(x),), level, device=x.device)
             with autocast(options):
-                denoised = stage.denoiser(x, sigma, low=low)
+                denoised = stage(x, sigma, low=low)
             x = denoised + following / level * (x - denoised)
         low = x.clamp(-1, 1)
     return low
 
 
 def low_resolution(
-    target: Tensor, stages: Sequence[Upsampler], options: Options, share: float = 0.0
+    target: Tensor, stages: Sequence[ShiftedPrecond], options: Options, share: float = 0.0
 ) -> Tensor:
     """The condition of each target: half of them through the stages before, the rest reduced and
     corrupted. (B, 3, S, S) -> (B, 3, S/2, S/2)"""
@@ -157,9 +160,9 @@ def crops_of(target: Tensor, low: Tensor, recipe: Recipe) -> tuple[Tensor, Tenso
     return torch.stack(fine), torch.stack(coarse)
 
 
-def stages_before(size: int, options: Options) -> list[Upsampler]:
-    """The trained upsamplers of smaller sizes. Raises FileNotFoundError that names the stage to train
-    first."""
+def stages_before(size: int, options: Options) -> list[ShiftedPrecond]:
+    """The trained upsamplers of smaller sizes, as they were trained. Raises FileNotFoundError that names
+    the stage to train first."""
     stages = []
     for kind in UPSAMPLERS:
         if kind.size >= size:
@@ -167,13 +170,13 @@ def stages_before(size: int, options: Options) -> list[Upsampler]:
         path = options.place(kind.checkpoint)
         if not path.exists():
             raise FileNotFoundError(f"no {path}; run: python -m models train {kind.name}")
-        stages.append(kind.load(path))
-        stages[-1].denoiser.to(options.device)
+        stage, _ = kind.trained_network(path)
+        stages.append(cast(ShiftedPrecond, stage.to(options.device)))
     return stages
 
 
 def measured(
-    scenes: FineScenes, size: int, stages: Sequence[Upsampler], options: Options, share: float
+    scenes: FineScenes, size: int, stages: Sequence[ShiftedPrecond], options: Options, share: float
 ) -> tuple[float, float]:
     """Of 128 training pictures: the spread of their pixels and of what their enlarged conditions lack."""
     target = scenes.draw(128, size).to(options.device)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -116,11 +116,14 @@ class ShiftedPrecond(nn.Module):
         self.network = network
         self.config = config
 
-    def forward(self, x: Tensor, sigma: Tensor, low: Tensor) -> Tensor:
-        """x: (B, 3, S, S), sigma: (B,), low: (B, 3, S/2, S/2) -> (B, 3, S, S)"""
+    def forward(
+        self, x: Tensor, sigma: Tensor, low: Tensor, enlarged: Tensor | None = None
+    ) -> Tensor:
+        """x: (B, 3, S, S), sigma: (B,), low: (B, 3, S/2, S/2), enlarged: the same at x's size, where it is
+        known -> (B, 3, S, S)"""
         sigma = sigma.to(x.device, torch.float32)
         scale = shifted_scalings(sigma, self.config)
-        enlarged = enlarge(low, x.shape[-1])
+        enlarged = enlarge(low, x.shape[-1]) if enlarged is None else enlarged
         difference = x.float() - enlarged
         c_noise = (sigma / self.config.sigma_start).clamp_min(1e-20).log() / 4
         raw = self.network(rows(scale.c_in, x) * difference, c_noise, low)
@@ -153,7 +156,8 @@ def upsampler_schedule(steps: int, config: UpsamplerConfig) -> Schedule:
 
 
 class Upsampler(StageNetwork):
-    """Answers requests whose ``cond`` is ``{"low"}``, per row."""
+    """Answers requests whose ``cond`` is ``{"low"}``, per row, and optionally ``"enlarged"``: the same at
+    the size of the result."""
 
     config_class = UpsamplerConfig
     network_class = UpsamplerNetwork
@@ -169,7 +173,12 @@ class Upsampler(StageNetwork):
         return (3, self.config.size, self.config.size)
 
     def denoise(self, x: Tensor, sigma: Tensor, requests: Sequence[Request]) -> Tensor:
-        return self.denoiser(x, sigma, low=gather(requests, "low"))
+        enlarged = [
+            r.cond["enlarged"] if "enlarged" in r.cond else enlarge(r.cond["low"], x.shape[-1])
+            for r in requests
+        ]
+        low = gather(requests, "low")
+        return cast(Tensor, self.denoiser(x, sigma, low, torch.cat(enlarged)))
 
 
 def upsample(
@@ -182,14 +191,15 @@ def upsample(
 ) -> Run[Tensor]:
     """One stage. low: (S, 3, s, s) in [-1, 1] -> (S, 3, 2 s, 2 s) in [-1, 1]; start: a state at the first
     level, (S, 3, 2 s, 2 s)."""
+    enlarged = enlarge(low, net.size)
     picture = yield from sample(
         net,
         net.shape,
         schedule,
         generators,
-        cond={"low": low},
+        cond={"low": low, "enlarged": enlarged},
         sampler=sampler,
-        x_init=enlarge(low, net.size),
+        x_init=enlarged,
         start=start,
     )
     return picture.clamp(-1, 1)

@@ -27,8 +27,14 @@ def guided(
     extra = (weight != 1).nonzero().flatten()
     if len(extra) == 0:
         return denoise(x, sigma, cond)
-    both = {key: torch.cat([cond[key], null_cond[key][extra]]) for key in cond}
-    out = denoise(torch.cat([x, x[extra]]), torch.cat([sigma, sigma[extra]]), both)
+    everyone = len(extra) == len(x)
+
+    def picked(rows: Tensor) -> Tensor:
+        return rows if everyone else rows[extra]
+
+    both = {key: torch.cat([cond[key], picked(null_cond[key])]) for key in cond}
+    out = denoise(torch.cat([x, picked(x)]), torch.cat([sigma, picked(sigma)]), both)
     conditional, null = out[: len(x)], out[len(x) :]
-    picked = weight[extra].reshape(-1, *([1] * (x.ndim - 1)))
-    return conditional.index_copy(0, extra, null + picked * (conditional[extra] - null))
+    scale = picked(weight).reshape(-1, *([1] * (x.ndim - 1)))
+    steered = null + scale * (picked(conditional) - null)
+    return steered if everyone else conditional.index_copy(0, extra, steered)

@@ -19,10 +19,10 @@ from torch import Tensor
 from models.alphafold3.data import rollouts
 from models.alphafold3.data.rollouts import Source, atom_scores
 from models.alphafold3.geometry import rmsd
-from models.alphafold3.network import Structure
 from models.alphafold3.pipeline import AlphaFold3
 from models.alphafold3.polymer import CA, SLOTS
 from models.alphafold3.ranking import rank
+from models.alphafold3.structure import Structure
 from models.diffusion.sampler import Request, Run
 from models.evaluation.molecules_drawing import (
     DRAW_SEED,

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from models.alphafold3.chemistry import graph_molecule
 from models.alphafold3.data.store import Molecules
-from models.alphafold3.network import Structure
 from models.alphafold3.pipeline import AlphaFold3
+from models.alphafold3.structure import Structure
 from models.evaluation.molecules_drawing import StructurePipeline, sample_structures
 from models.evaluation.molecules_scores import Judged, Task, judge
 from models.pipeline import SampleSettings

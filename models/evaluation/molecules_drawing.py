@@ -18,8 +18,9 @@ from tqdm import tqdm
 from models.alphafold3.data.store import Molecules
 from models.alphafold3.diffusion_module import StructureModel
 from models.alphafold3.geometry import augment
-from models.alphafold3.network import AtomsNetwork, Structure
-from models.diffusion.sampler import Request, Run, sample
+from models.alphafold3.network import AtomsNetwork
+from models.alphafold3.structure import Structure
+from models.diffusion.sampler import Request, Run, forward_of, sample
 from models.pipeline import SampleSettings, sample_generators
 
 IDS = Path(__file__).parent / "molecule_ids.json"
@@ -67,12 +68,13 @@ def run_together(runs: Sequence[Run[Any]], structures: int = TOGETHER) -> list[A
         # One bucket's runs go from start to end together, so that few noisy states are alive.
         groups: dict[Any, list[int]] = defaultdict(list)
         for k, request in waiting.items():
-            groups[id(request.net), request.net.bucket(request)].append(k)
+            net = forward_of(request.net)
+            groups[id(net), net.bucket(request)].append(k)
         chosen = max(groups.values(), key=lambda ks: waiting[ks[0]].step)[:structures]
         requests: list[Request] = [waiting[k] for k in chosen]
         # Training's own precision: thousands of samples, and no visitor whose seed must repeat.
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            answers = requests[0].net.answer(requests)
+            answers = forward_of(requests[0].net).answer(requests)
         for k, answer in zip(chosen, answers, strict=True):
             try:
                 waiting[k] = runs[k].send(answer)

@@ -22,8 +22,8 @@ from torch import Tensor
 from models.alphafold3.data.structures import FILE, Structures
 from models.alphafold3.geometry import align
 from models.alphafold3.graph import NUCLEOTIDE, RESIDUE
-from models.alphafold3.network import Structure
 from models.alphafold3.pipeline import AlphaFold3
+from models.alphafold3.structure import Structure
 from models.evaluation.duplexes import base_pairs, winding
 from models.evaluation.molecules_drawing import SAMPLE_SEED, sample_structures
 from models.evaluation.molecules_tables import mean

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from models.alphafold3.data.batches import Proteins
 from models.alphafold3.geometry import lddt, rmsd
-from models.alphafold3.network import Structure
 from models.alphafold3.polymer import CA, SLOTS, C, N, backbone_graph
+from models.alphafold3.structure import Structure
 from models.alphafold3.trunk import DISTANCE_EDGES
 from models.diffusion.sampler import Request, Run
 from models.evaluation.molecules_drawing import (

@@ -79,11 +79,35 @@ def _curves(
     }
 
 
-def _blocks(pictures: np.ndarray, side: int) -> np.ndarray:
-    """Block averages: (..., h, w, c) -> (..., side, side, c); h and w are multiples of side."""
-    *lead, height, width, colours = pictures.shape
-    cut = pictures.reshape(*lead, side, height // side, side, width // side, colours)
-    return cut.mean((-4, -2))
+def _reduced(picture: np.ndarray, side: int) -> np.ndarray:
+    """Block averages: (h, w, c) -> (side, side, c) float64; h and w are multiples of side."""
+    height, width, colours = picture.shape
+    rows = picture.astype(np.float64).reshape(side, height // side, width * colours).mean(1)
+    return rows.reshape(side, side, width // side, colours).mean(2)
+
+
+def band_powers(pictures: np.ndarray) -> np.ndarray:
+    """How much of the mean square of pictures (F, s, s, c), summed over colours, is in each of IMAGE_BANDS.
+    -> (bands, F)
+
+    Only the few frequencies of the lower bands are computed; the highest band holds what they leave of
+    the whole (Parseval), at a tenth of the time of whole Fourier transforms.
+    """
+    count, side, _, colours = pictures.shape
+    frequency = np.fft.fftfreq(side) * side
+    frequency = frequency[np.abs(frequency) < IMAGE_BANDS[-1][2]]
+    waves = np.exp(-2j * np.pi / side * np.outer(frequency, np.arange(side)))  # (K, s)
+    flat = pictures.astype(np.float64).reshape(count, side, side * colours)
+    both = np.concatenate([waves.real, waves.imag]) @ flat  # (F, 2 K, s c)
+    down = both[:, : len(waves)] + 1j * both[:, len(waves) :]
+    found = waves @ down.reshape(count, len(waves), side, colours)  # (F, K, K, c)
+    power = (found.real**2 + found.imag**2).sum(-1) / side**4
+    radius = np.hypot(frequency[:, None], frequency[None, :])
+    lower = [
+        power[:, (radius >= low) & (radius < high)].sum(1) for _, _, low, high in IMAGE_BANDS[:-1]
+    ]
+    whole = np.einsum("fsx,fsx->f", flat, flat) / side**2
+    return np.stack([*lower, np.maximum(0.0, whole - np.sum(lower, 0))])
 
 
 def image_settling(frames: Sequence[Trace], final: np.ndarray) -> dict[str, Any]:
@@ -94,21 +118,13 @@ def image_settling(frames: Sequence[Trace], final: np.ndarray) -> dict[str, Any]
     error of the high band: an early stage cannot show it.
     """
     shown = shared_axis(frames)
-    whole = {}  # by size: the final there, the square of what it leaves out, and each band's mask
-    for size in {len(frame.denoised) for frame in shown}:
-        reduced = _blocks(final, size)
-        lost = (final**2).mean((0, 1)).sum() - (reduced**2).mean((0, 1)).sum()
-        frequency = np.fft.fftfreq(size) * size
-        radius = np.hypot(frequency[:, None], frequency[None, :])
-        masks = [(radius >= low) & (radius < high) for _, _, low, high in IMAGE_BANDS]
-        whole[size] = reduced, max(0.0, float(lost)), masks
+    sizes = np.array([len(frame.denoised) for frame in shown])
+    whole = float(np.square(final, dtype=np.float64).mean((0, 1)).sum())
     errors = np.zeros((len(IMAGE_BANDS), len(shown)))
-    for i, frame in enumerate(shown):
-        size = len(frame.denoised)
-        reduced, lost, masks = whole[size]
-        power = np.abs(np.fft.fft2(frame.denoised - reduced, axes=(0, 1))) ** 2 / size**4
-        errors[:, i] = [power[mask].sum() for mask in masks]
-        errors[-1, i] += lost
+    for size in set(sizes.tolist()):
+        reduced, mine = _reduced(final, size), np.flatnonzero(sizes == size)
+        errors[:, mine] = band_powers(np.stack([shown[i].denoised for i in mine]) - reduced)
+        errors[-1, mine] += max(0.0, whole - float((reduced**2).mean((0, 1)).sum()))
     return _curves(
         shown,
         [

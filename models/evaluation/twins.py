@@ -27,9 +27,9 @@ from models.alphafold2.frames import torsion
 from models.alphafold2.pipeline import AlphaFold2
 from models.alphafold3.data.batches import Proteins
 from models.alphafold3.geometry import rmsd
-from models.alphafold3.network import Structure
 from models.alphafold3.pipeline import AlphaFold3
 from models.alphafold3.polymer import CA, SLOTS, C, N
+from models.alphafold3.structure import Structure
 from models.checkpoint import CHECKPOINTS, load
 from models.diffusion.sampler import Run, run
 from models.evaluation.molecules_drawing import (

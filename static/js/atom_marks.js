@@ -49,19 +49,20 @@ export class AtomMarks {
       const look = (event) => this.#look(which, event);
       well.addEventListener("pointermove", look);
       well.addEventListener("click", look);
-      well.addEventListener("pointerleave", () => this.#point(which, null));
+      well.addEventListener("pointerleave", () => this.pick(which, null));
     });
   }
 
   #look(which, event) {
-    if (event.buttons > 0) return this.#point(which, null);
+    if (event.buttons > 0) return this.pick(which, null);
     const points = this.on.screen(which);
     if (!points) return undefined;
     const { left, top } = this.wells[which].getBoundingClientRect();
-    return this.#point(which, atomAt(points, event.clientX - left, event.clientY - top, this.on.wanted));
+    return this.pick(which, atomAt(points, event.clientX - left, event.clientY - top, this.on.wanted));
   }
 
-  #point(which, atom) {
+  /** An atom is pointed at. @param {number} which well @param {number | null} atom */
+  pick(which, atom) {
     if (atom === this.under && (atom === null || !this.tips[which].hidden)) return;
     this.under = atom;
     this.tips.forEach((tip, k) => (tip.hidden = atom === null || k !== which));

@@ -1,6 +1,6 @@
 /** Branches: a run goes on from a step of another one, and both stay. Fetched when the first is wanted. */
 
-import { DEEPEST, childOf, depthOf, matches, ofRun, placeOf } from "./branch_choice.js";
+import { DEEPEST, childOf, depthOf, ideaOf, matches, ofRun, placeOf } from "./branch_choice.js";
 import { childIn, graft, ownerOf } from "./branch_compose.js";
 import { Ghost } from "./branch_ghost.js";
 import { drawFork } from "./branch_lane.js";
@@ -30,19 +30,23 @@ export class Branches {
 
   // -- a new branch ------------------------------------------------------------------------------
 
-  /** Goes on from the playhead. @param {import("./panel.js").Panel[]} [panels] other ones than the stage's */
-  press(panels = this.page.stage.panels) {
+  /**
+   * Goes on from the playhead. @param {import("./panel.js").Panel[]} [panels] other ones than the stage's
+   * @param {boolean} [idea] from the step of the prior that the strip shows, not from the picture
+   */
+  press(panels = this.page.stage.panels, idea = false) {
     const { ask } = this.page;
-    const form = panels === this.page.stage.panels;
+    const form = idea || panels === this.page.stage.panels;
     const able = panels
       .map((panel) => {
         const { id, run, shown, level } = panel;
-        const place = placeOf({ ...shown, run, level }, this.door.stages(id));
+        const place = (idea ? ideaOf : placeOf)({ ...shown, run, level }, this.door.stages(id));
         return { panel, place, run: place && ownerOf(run, place) }; // left of a fork it is the parent that is left
       })
       .filter(({ place }) => place);
     if (able.length === 0) {
-      this.say(t(panels.every(({ run }) => run) ? "branch.nowhere" : "branch.nothing"));
+      const nowhere = idea ? "branch.nowhere.idea" : "branch.nowhere";
+      this.say(t(panels.every(({ run }) => run) ? nowhere : "branch.nothing"));
       return;
     }
     const asked = able.map(({ panel: { id }, run }) => (form ? ask.request(id) : { input: run.input, settings: {} }));
@@ -70,7 +74,8 @@ export class Branches {
     const parts = chosen.map(({ panel, place, run, child }) => {
       const what = dice ? "" : askedWords({ ...child, start: null }, run);
       const { step, steps } = place;
-      return t(what ? "branch.began.with" : "branch.began", { name: panel.name, step: step + 1, steps, what });
+      const key = `branch.began${place === panel.shown.strip ? ".idea" : ""}`;
+      return t(what ? `${key}.with` : key, { name: panel.name, step: step + 1, steps, what });
     });
     if (dice) parts.unshift(t("branch.dice", { seed: chosen[0].child.settings.seed }));
     this.say(paragraph(parts));
@@ -136,6 +141,7 @@ export class Branches {
     });
     panel.shown = {};
     this.#ended(panel);
+    this.page.redraw(); // the curves of both tracks
   }
 
   #release(panel) {
@@ -151,6 +157,7 @@ export class Branches {
     this.page.runners[panel.id].leave(ghost.run);
     panel.shown = {};
     this.page.stage.refresh();
+    this.page.redraw();
     this.say(t("branch.dropped", { name: panel.name }));
     byId("track").focus({ preventScroll: true }); // the button that had it is gone
   }
@@ -168,7 +175,6 @@ export class Branches {
     }
     if (forked.length === 0) return false;
     stage.refresh();
-    this.page.redraw();
     const main = forked.map(({ run, ghost, name }) =>
       t(childIn(run, ghost.run) === run ? "branch.main.branch" : "branch.main.first", { name }),
     );
@@ -180,7 +186,9 @@ export class Branches {
   beside(panel, name) {
     if (!panel.ghost) return;
     this.page.stage.arrived();
-    if (name === "done" || name === "error") this.#ended(panel);
+    if (name !== "done" && name !== "error") return;
+    this.#ended(panel);
+    this.page.redraw();
   }
 
   /** Says how far the ends are apart once both are there. */

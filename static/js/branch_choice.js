@@ -43,6 +43,9 @@ export function placeOf({ run, frame, final, strip, level }, stages) {
   return frame;
 }
 
+/** The step of the prior that is shown, whatever the picture has come to. @param {{run: any, strip: any}} shown @param {string[]} stages */
+export const ideaOf = ({ run, strip }, stages) => (run && strip && stages.includes(strip.stage) ? strip : null);
+
 /**
  * The child of a run: as the run was, with what the form says now.
  * @param {import("./run.js").Run} parent @param {{input: object, settings: Record<string, any>}} asked of the form

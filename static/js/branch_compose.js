@@ -15,7 +15,8 @@ export function graft(child, parent) {
   const left = parent.stages.findIndex((stage) => stage.name === name);
   const own = child.stages.find((stage) => stage.name === name);
   if (left < 0 || !own) return;
-  child.fork = own.top;
+  // Another idea makes another picture from its first step on.
+  child.fork = parent.stages[left] === parent.stripStage ? Infinity : own.top;
   child.parent = parent;
   own.frames.unshift(...parent.stages[left].frames.filter((frame) => frame.step <= step));
   own.top = Math.max(own.top, parent.stages[left].top);

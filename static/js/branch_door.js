@@ -82,6 +82,17 @@ export class BranchDoor {
     (await this.load()).press(panels);
   }
 
+  /** Whether the step of the prior that a panel shows can be left. @param {import("./panel.js").Panel} panel */
+  holdsIdea({ id, run, shown }) {
+    return Boolean(run && shown.strip && this.stages(id).includes(shown.strip.stage));
+  }
+
+  /** Goes on from the step of the prior that is shown. @param {import("./panel.js").Panel} panel */
+  async pressIdea(panel) {
+    if (!this.buttons[0]?.checkVisibility()) return;
+    (await this.load()).press([panel], true);
+  }
+
   /** The other track becomes the main one. @returns {boolean} false if there is no other */
   swap() {
     return this.branches?.swap() ?? false;

@@ -9,8 +9,11 @@ import { superpose } from "./superpose.js";
 import { frameAt, stageAt } from "./timeline.js";
 import { t } from "./text.js";
 
-/** Å: thinner than the molecule's own sticks, in grey. Not translucent: over a clear ground that hardly shows. */
-const STICK = 0.15;
+/**
+ * Å: a third of the molecule's own sticks, dashed as everything of the other track is. Not translucent: over a clear
+ * ground the viewer draws that almost white.
+ */
+const STICK = 0.09;
 
 export class Ghost {
   /**
@@ -69,11 +72,20 @@ export class Ghost {
     const { run } = this.panel;
     const child = childIn(run, this.run);
     const first = child === run;
-    const { step } = child.branch ?? child.start.branch;
+    const { stage, step } = child.branch ?? child.start.branch;
+    const idea = child.stripStage?.name === stage ? ".idea" : "";
     const what = askedWords(this.run, run) || t(first ? "branch.asked.before" : "branch.asked.after");
-    this.words.textContent = t(first ? "branch.grey.first" : "branch.grey.branch", { what, step: step + 1 });
+    this.words.textContent = t(`branch.grey.${first ? "first" : "branch"}${idea}`, { what, step: step + 1 });
     if (this.run.error && !this.run.done) this.end.textContent = t("branch.cut");
     else this.end.textContent = endWords(run, this.run, this.panel.sample);
+  }
+
+  /** The track's settling curves, as the chart draws them; null while it has none. @returns {import("./chart.js").GhostRow | null} */
+  get curves() {
+    const settling = this.run.done?.settling;
+    if (!settling?.bands?.length || this.run.stepwise) return null;
+    const track = t(childIn(this.panel.run, this.run) === this.run ? "branch.track.branch" : "branch.track.first");
+    return { name: t("branch.chart.name", { name: this.panel.name, track }), track, settling };
   }
 
   /**
@@ -108,7 +120,7 @@ export class Ghost {
   /**
    * The pale molecule, laid onto what the main track shows, about the same middle.
    * @param {Float32Array} onto (N, 3) Å @param {number} shrink how much smaller than life that is drawn
-   * @param {number} sample @returns {{xyz: Float32Array, colour: string, radius: number}[]}
+   * @param {number} sample @returns {import("./scene3d.js").Shadow[]}
    */
   shapes(onto, shrink, sample) {
     const { frame, final } = this.shown;
@@ -124,8 +136,8 @@ export class Ghost {
       const point = rotated(turn, [values[i] - middle[0], values[i + 1] - middle[1], values[i + 2] - middle[2]]);
       for (let c = 0; c < 3; c += 1) xyz[i + c] = point[c] * shrink;
     }
-    const colour = getComputedStyle(this.bar).getPropertyValue("--ghost").trim();
-    return [{ kind: "ghost", xyz, colour, radius: STICK }];
+    const colour = getComputedStyle(this.bar).getPropertyValue("--ghost-atoms").trim();
+    return [{ kind: "ghost", xyz, colour, radius: STICK, dashed: true }];
   }
 
   /** Pictures and player make room while a panel of the stage has two tracks. */

@@ -12,12 +12,20 @@ const LINES = [
 ];
 /** Guesses at high noise are unstable; what rises above this would squash everything else. */
 export const HIGHEST = 1.25;
+/** The other track of a forked run: grey, and every scale dashed. */
+const GHOST_LINES = [
+  { dash: "8px,4px", width: 2.6 },
+  { dash: "5px,4px", width: 1.7 },
+  { dash: "2px,4px", width: 1.7 },
+];
 const MARKS = ["circle", "diamond", "triangle-up"];
 /** Where each curve's name is written: on the curve, at this error. */
 const LABEL_AT = [0.8, 0.55, 0.3];
 
 /**
- * @typedef {{name: string, accent: string, settling: any}} Row one run with its settling curves
+ * @typedef {{name: string, track: string, settling: any}} GhostRow the other track of a forked run
+ * @typedef {{name: string, accent: string, settling: any, ghost: GhostRow | null}} Row one run with its settling
+ *   curves, null while it has none
  */
 export class Chart {
   /** @param {HTMLElement} element @param {HTMLElement} frame whose edges are the axis' edges */
@@ -40,58 +48,25 @@ export class Chart {
     const own = this.element.getBoundingClientRect();
     const narrow = box.width < 560;
     const annotations = [];
-    const traces = rows.flatMap(({ name, accent, settling }, k) => {
+    const text = (y, words, more) => ({ text: words, xref: "x", yref: y, showarrow: false, ...more });
+    const traces = rows.flatMap(({ name, accent, settling, ghost }, k) => {
       const y = k === 0 ? "y" : `y${k + 1}`;
-      annotations.push({
-        x: 0.992,
-        y: 1.08,
-        xref: "x",
-        yref: y,
-        text: name,
-        showarrow: false,
-        xanchor: "right",
-        yanchor: "top",
-        font: { color: colour(accent), size: size * 1.1, weight: 700 },
-      });
-      const x = settling.sigma_over_data.map((ratio) => positionOf(axis, levelOf(ratio)));
-      return settling.bands.flatMap((band, order) => {
-        const b = SCALE[band.name] ?? order % 3;
-        const label = bandName(band);
-        annotations.push({
-          ...labelPlace(x, band.error, LABEL_AT[b]),
-          xref: "x",
-          yref: y,
-          text: label,
-          showarrow: false,
-          xanchor: "left",
-          xshift: 5,
-          bgcolor: colour("paper"),
-          borderpad: 1,
-          font: { color: colour(accent), size },
-        });
-        const line = { color: colour(accent), ...LINES[b], shape: "linear" };
-        const text = band.error.map((value, i) =>
-          t("chart.hover", {
-            band: label,
-            value: percent(value),
-            noise: ratioWords(settling.sigma_over_data[i]),
-          }),
-        );
-        const settled = band.settled_at === null ? [] : [positionOf(axis, levelOf(band.settled_at))];
-        return [
-          { x, y: band.error, yaxis: y, mode: "lines", line, text, hoverinfo: "text", showlegend: false },
-          {
-            x: settled,
-            y: settled.map(() => 0.1),
-            yaxis: y,
-            mode: "markers",
-            hoverinfo: "text",
-            showlegend: false,
-            text: settled.map(() => t("settled.by", { band: label, value: ratioWords(band.settled_at) })),
-            marker: { symbol: MARKS[b], size: 11, color: colour("paper"), line: { color: colour(accent), width: 2.5 } },
-          },
-        ];
-      });
+      const corner = { x: 0.992, y: 1.08, xanchor: "right", yanchor: "top" };
+      const bold = { color: colour(accent), size: size * 1.1, weight: 700 };
+      annotations.push(text(y, name, { ...corner, font: bold }));
+      const given = { axis, y, paper: colour("paper") };
+      const behind = ghost ? curvesOf(ghost.settling, { ...given, colour: colour("ink-2"), lines: GHOST_LINES, track: ghost.track }) : [];
+      if (ghost) {
+        const words = t("branch.chart.key", { track: ghost.track });
+        annotations.push(text(y, words, { ...corner, yshift: -1.5 * size, font: { color: colour("ink-2"), size } }));
+      }
+      const x = settling?.sigma_over_data.map((ratio) => positionOf(axis, levelOf(ratio)));
+      for (const [order, band] of (settling?.bands ?? []).entries()) {
+        const place = labelPlace(x, band.error, LABEL_AT[SCALE[band.name] ?? order % 3]);
+        const font = { color: colour(accent), size };
+        annotations.push(text(y, bandName(band), { ...place, xanchor: "left", xshift: 5, bgcolor: colour("paper"), borderpad: 1, font }));
+      }
+      return [...behind, ...(settling ? curvesOf(settling, { ...given, colour: colour(accent), lines: LINES }) : [])];
     });
     const yAxis = (domain, highest) => ({
       domain,
@@ -103,7 +78,7 @@ export class Chart {
       color: colour("ink-2"),
       ticklabelstandoff: 6,
     });
-    const highest = (row) => Math.max(1, ...(row?.settling.bands.flatMap(({ error }) => error) ?? []));
+    const highest = (row) => Math.max(1, ...[row?.settling, row?.ghost?.settling].flatMap((one) => one?.bands.flatMap(({ error }) => error) ?? []));
     const threshold = rows.map((_, k) => ({
       type: "line",
       x0: 0,
@@ -149,6 +124,31 @@ export class Chart {
     this.element.dataset.state = "drawn";
     this.element.style.minHeight = `${layout.height}px`;
   }
+}
+
+/**
+ * A run's curves, and where each has settled.
+ * @param {any} settling @param {{axis: import("./timeline.js").Axis, y: string, colour: string, paper: string,
+ *   lines: object[], track?: string}} look track: said before the words of each point
+ * @returns {object[]} traces
+ */
+function curvesOf(settling, { axis, y, colour, paper, lines, track }) {
+  const x = settling.sigma_over_data.map((ratio) => positionOf(axis, levelOf(ratio)));
+  const said = (words) => (track ? t("branch.chart.hover", { track, words }) : words);
+  const plain = { yaxis: y, hoverinfo: "text", showlegend: false };
+  return settling.bands.flatMap((band, order) => {
+    const b = SCALE[band.name] ?? order % 3;
+    const label = bandName(band);
+    const noise = settling.sigma_over_data.map(ratioWords);
+    const text = band.error.map((value, i) => said(t("chart.hover", { band: label, value: percent(value), noise: noise[i] })));
+    const settled = band.settled_at === null ? [] : [positionOf(axis, levelOf(band.settled_at))];
+    const words = settled.map(() => said(t("settled.by", { band: label, value: ratioWords(band.settled_at) })));
+    const marker = { symbol: MARKS[b], size: track ? 8 : 11, color: paper, line: { color: colour, width: track ? 2 : 2.5 } };
+    return [
+      { ...plain, x, y: band.error, mode: "lines", line: { color: colour, ...lines[b], shape: "linear" }, text },
+      { ...plain, x: settled, y: settled.map(() => 0.1), mode: "markers", text: words, marker },
+    ];
+  });
 }
 
 /** Where a curve crosses an error level for the last time. @param {number[]} x @param {number[]} error @param {number} level */

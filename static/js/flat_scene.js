@@ -20,8 +20,8 @@ export class FlatScene {
       const canvas = document.createElement("canvas");
       canvas.className = "flat";
       well.append(canvas);
-      well.tabIndex = 0;
-      well.setAttribute("role", "img");
+      well.tabIndex = well === wells[1] ? 0 : -1; // as in scene3d.js
+      well.setAttribute("role", well === wells[1] ? "application" : "img");
       well.addEventListener("pointermove", (event) => {
         if (event.buttons !== 1) return;
         this.turn = after(this.turn, [event.movementY / 240, event.movementX / 240, 0, 1]);
@@ -103,7 +103,8 @@ export class FlatScene {
     drawAtoms(canvas, this.molecule, xyz, this.radius, this.turn, this.look?.colours);
     if (which !== 1) return;
     const context = canvas.getContext("2d");
-    for (const { xyz: other, colour } of this.shapes ?? []) {
+    for (const { xyz: other, colour, dashed } of this.shapes ?? []) {
+      context.setLineDash(dashed ? [5 * devicePixelRatio, 4 * devicePixelRatio] : []);
       context.strokeStyle = colour;
       context.lineWidth = 1.5 * devicePixelRatio;
       drawBonds(context, this.molecule, pointsOf(other, side, this.radius, this.turn));

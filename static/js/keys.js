@@ -1,5 +1,8 @@
 /** Keyboard of the player; silent while somebody types or a control wants the key for itself. */
 
+import { styled } from "./late.js";
+import { words } from "./text.js";
+
 const ACTIONS = {
   k: "toggle",
   " ": "toggle",
@@ -18,6 +21,7 @@ const ACTIONS = {
   "]": "sample_on",
   g: "grid",
   b: "branch",
+  i: "idea",
   ",": "global",
   ".": "local",
   "<": "slower",
@@ -48,5 +52,19 @@ export function listen(act, jumpTo) {
     else if (key in ACTIONS) act(ACTIONS[key]);
     else return;
     event.preventDefault();
+  });
+}
+
+/** The list of all keys: with ? and by the button at the page's end. */
+export function keysHelp() {
+  const open = async () => {
+    const [{ showKeys }] = await Promise.all([import("./keys_help.js"), words("keys"), styled("keys")]);
+    showKeys();
+  };
+  document.getElementById("keys-open")?.addEventListener("click", open);
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "?" || event.defaultPrevented || wantsKeys(event.target, "?")) return;
+    event.preventDefault();
+    open();
   });
 }

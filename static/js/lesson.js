@@ -62,6 +62,8 @@ export class Lessons {
     setScene(this.page, this.step.scene ?? lesson.scene);
     this.watch.begin();
     this.redraw();
+    this.panel.sheet.fold(false);
+    this.panel.aim();
     this.timer ??= setInterval(() => this.look(), LOOK);
   }
 
@@ -100,6 +102,7 @@ export class Lessons {
   look() {
     const now = this.watch.look();
     const { step, lesson } = this;
+    this.panel.sheet.look(now.moving);
     if (step.done?.(now) && !this.done.has(step.id)) {
       this.#finish(step);
       this.redraw();

@@ -3,6 +3,7 @@
 import { details, element, sourcesOf, tableOf } from "./lesson_elements.js";
 import { optionsOf } from "./lesson_list.js";
 import { keep, kept } from "./lesson_memory.js";
+import { LessonSheet } from "./lesson_sheet.js";
 import { localLink, t } from "./text.js";
 
 /**
@@ -24,6 +25,10 @@ export class LessonPanel {
     document.querySelector("main").before(this.root);
     this.notes = kept("notes", "all") === true;
     this.marked = [];
+    this.sheet = new LessonSheet(this.root, () => {
+      this.#sayFold();
+      this.#measure();
+    });
     // A phone's player stands on the sheet, however high that is.
     new ResizeObserver(() => this.#measure()).observe(this.root);
   }
@@ -39,8 +44,14 @@ export class LessonPanel {
   /** To where the step's words begin, for the keyboard and for those who listen. */
   focus() {
     this.marked[0]?.scrollIntoView({ block: "nearest", inline: "center" });
+    this.aim();
     this.root.querySelector("h3")?.focus({ preventScroll: true });
     this.body.scrollTop = 0;
+  }
+
+  /** On a phone: what the step is about is in sight. */
+  aim() {
+    this.sheet.aim(this.marked[0]);
   }
 
   /** @param {Shown} shown */
@@ -92,10 +103,13 @@ export class LessonPanel {
     if (found.outcome) this.#showOutcome(found.outcome);
   }
 
-  #head({ lesson, number, count }) {
+  #head({ lesson, number, count, index, done }) {
+    const { id } = lesson.steps[index];
+    const now = t(done.has(id) ? "lesson.step_done" : "lesson.step", { n: index + 1, title: t(`lesson.${lesson.id}.step.${id}.title`) });
     const head = element("header", "lesson-head", {}, [
       element("p", "lesson-place", { textContent: t("lesson.place", { number, count }) }),
       element("h2", "", { id: "lesson-title", textContent: t(`lesson.${lesson.id}.title`) }),
+      element("p", "lesson-now", { textContent: now }),
       this.#button("lesson-fold", "", () => this.#fold(), "fold"),
       this.#button("lesson-close", "×", () => this.on.close(), "close"),
     ]);
@@ -106,9 +120,7 @@ export class LessonPanel {
   }
 
   #fold() {
-    this.root.toggleAttribute("data-folded");
-    this.#sayFold();
-    this.#measure();
+    this.sheet.fold(!this.sheet.folded);
   }
 
   #sayFold() {

@@ -5,21 +5,29 @@
 
 import { decode, sampleOf } from "./decode.js";
 import { styled } from "./late.js";
+import { LinkedKeys } from "./linked_keys.js";
 import { atomSettles, pixelSettles } from "./settles.js";
 import { t } from "./text.js";
 import { levelAt, positionOf, snap, visibleFrames } from "./timeline.js";
 import { ratioWords } from "./words.js";
 
 const STILL = 4; // pixels that a click may move
+const SMALLEST = 6; // pixels on the screen: of a fine picture one of its own is too small to see
 
 export class Linked {
-  /** @param {import("./stage.js").Stage} stage @param {{picture: import("./panel.js").Panel, molecule: import("./panel.js").Panel}} panels */
-  constructor(stage, { picture, molecule }) {
+  /**
+   * @param {import("./stage.js").Stage} stage
+   * @param {{picture: import("./panel.js").Panel, molecule: import("./panel.js").Panel}} panels
+   * @param {(text: string) => void} announce to those who listen
+   */
+  constructor(stage, { picture, molecule }, announce) {
     this.stage = stage;
     this.picture = picture;
     this.molecule = molecule;
     /** position that a click goes to */
     this.target = null;
+    /** what stands at the head now */
+    this.said = "";
     this.guesses = new WeakMap();
     styled("linked");
     this.heads = [...document.querySelectorAll(".axis-frame")].map((frame) => {
@@ -38,25 +46,31 @@ export class Linked {
       before(atom);
       this.#atom(atom);
     };
-    for (const frame of document.querySelectorAll(".chart-frame")) this.#preview(frame);
+    view.paired = (atoms) => this.#pair(atoms);
+    const near = document.querySelector('#near-panel [data-map="now"] canvas');
+    if (near) this.#goesThere(near);
+    for (const frame of document.querySelectorAll(".chart-frame")) this.#previews(frame);
+    this.keys = new LinkedKeys(this, announce);
   }
 
   /** The frames at the pointer, while the playhead stays. @param {HTMLElement} frame */
-  #preview(frame) {
+  #previews(frame) {
     const { stage } = this;
     const track = document.getElementById("track");
     frame.addEventListener("pointermove", (event) => {
       if (event.pointerType === "touch" || stage.player.playing || stage.player.following) return;
       const { left, width } = track.getBoundingClientRect();
-      const u = Math.min(snap((event.clientX - left) / width), stage.player.limit);
-      const level = levelAt(stage.axis, u);
-      for (const panel of stage.all) panel.update(level);
-      this.#show(u);
+      this.preview(Math.min(snap((event.clientX - left) / width), stage.player.limit));
     });
-    frame.addEventListener("pointerleave", () => {
-      this.#show(null);
-      stage.changed();
-    });
+    frame.addEventListener("pointerleave", () => this.preview(null));
+  }
+
+  /** The frames of a place, while the playhead stays. @param {number | null} u null: those of the playhead */
+  preview(u) {
+    const { stage } = this;
+    this.#show(u);
+    if (u === null) stage.changed();
+    else for (const panel of stage.all) panel.update(levelAt(stage.axis, u));
   }
 
   /** @param {HTMLElement} well */
@@ -66,11 +80,20 @@ export class Linked {
     well.append(mark);
     this.marks.push({ well, mark });
     well.addEventListener("pointermove", (event) => this.#pixel(well, event));
-    well.addEventListener("pointerleave", () => {
-      for (const other of this.marks) other.mark.hidden = true;
-      this.#show(null);
-    });
+    well.addEventListener("pointerleave", () => this.leavePixel());
     this.#goesThere(well);
+  }
+
+  leavePixel() {
+    for (const { mark } of this.marks) mark.hidden = true;
+    this.#show(null);
+  }
+
+  /** How many cells a side of a sample's picture has, as they are marked. @param {number} k @returns {number} */
+  cells(k) {
+    const canvas = this.picture.places.estimate.querySelectorAll("canvas.pixels")[k];
+    const { width } = canvas.getBoundingClientRect();
+    return Math.max(1, Math.round(width / Math.max(width / canvas.width, SMALLEST)));
   }
 
   #pixel(well, event) {
@@ -79,12 +102,17 @@ export class Linked {
     if (!canvas || !run?.done || run.stepwise) return;
     const k = [...well.querySelectorAll("canvas.pixels")].indexOf(canvas);
     const box = canvas.getBoundingClientRect();
-    const [fx, fy] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    this.point(k, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+  }
+
+  /** A pixel of a finished picture. @param {number} k sample @param {number} fx 0 to 1 @param {number} fy @returns {string} when it settles */
+  point(k, fx, fy) {
+    const { run } = this.picture;
     for (const { well: other, mark } of this.marks) {
       const twin = other.querySelectorAll("canvas.pixels")[k];
       if (!twin || twin.offsetParent === null) continue;
       const [inside, outside] = [twin.getBoundingClientRect(), other.getBoundingClientRect()];
-      const cell = Math.max(inside.width / twin.width, 6); // of a fine picture a pixel is too small to see
+      const cell = Math.max(inside.width / twin.width, SMALLEST);
       const at = (part, start, size) => start + Math.floor((part * size) / cell) * cell;
       mark.hidden = false;
       mark.style.width = mark.style.height = `${cell}px`;
@@ -92,6 +120,7 @@ export class Linked {
     }
     const { frames, final } = this.#guessesOf(run, 3, k);
     this.#tell(pixelSettles(frames, final, fx, fy), "pixel");
+    return this.said;
   }
 
   #atom(atom) {
@@ -102,6 +131,18 @@ export class Linked {
     }
     const { frames, final } = this.#guessesOf(run, 2, sample);
     this.#tell(atomSettles(frames, final, atom), "atom");
+  }
+
+  /** Atoms that stand for two tokens: where both are in their place. @param {number[]} atoms */
+  #pair(atoms) {
+    const { run, sample } = this.molecule;
+    if (atoms.length === 0 || !run?.done || run.stepwise) {
+      this.#show(null);
+      return;
+    }
+    const { frames, final } = this.#guessesOf(run, 2, sample);
+    const levels = atoms.map((atom) => atomSettles(frames, final, atom));
+    this.#tell(levels.includes(null) ? null : Math.min(...levels), atoms.length > 1 ? "pair" : "atom");
   }
 
   /** What a player meets from left to right, decoded once. @param {import("./run.js").Run} run @param {number} rank @param {number} sample */
@@ -117,7 +158,7 @@ export class Linked {
     return found;
   }
 
-  /** @param {number | null} level @param {"pixel" | "atom"} what */
+  /** @param {number | null} level @param {"pixel" | "atom" | "pair"} what */
   #tell(level, what) {
     if (level === null) this.#show(1, t(`linked.${what}.never`));
     else this.#show(positionOf(this.stage.axis, level), t(`linked.${what}`, { noise: ratioWords(10 ** level) }));
@@ -126,6 +167,7 @@ export class Linked {
   /** @param {number | null} u null: nothing @param {string} [words] */
   #show(u, words = "") {
     this.target = u;
+    this.said = words;
     for (const head of this.heads) {
       head.hidden = u === null;
       if (u !== null) head.style.left = `${100 * u}%`;

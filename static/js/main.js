@@ -4,6 +4,7 @@ import { Ask } from "./ask.js";
 import { BranchDoor } from "./branch_door.js";
 import { ImageView } from "./image_view.js";
 import { Late, LateView, inSight, styled } from "./late.js";
+import { keysHelp } from "./keys.js";
 import { LessonDoor } from "./lesson_door.js";
 import { PARTS, badOf, readLink, writeLink } from "./link.js";
 import { MoleculeSide } from "./molecule_side.js";
@@ -34,7 +35,7 @@ const announce = (text) => (byId("welcome").textContent = text);
 async function finished({ name, run: { done } }) {
   const sentences = [t("live.finished", { name })];
   const words = done.settling?.bands?.length && (await import("./settling_words.js").catch(() => null));
-  if (words) sentences.push(words.summaryOf([{ name, settling: done.settling }]));
+  if (words) sentences.push(words.summaryOf([{ name, settling: done.settling, ghost: null }]));
   announce(paragraph(sentences));
 }
 
@@ -52,12 +53,15 @@ const panels = {
 };
 const chart = new Late(async () => new (await import("./chart.js")).Chart(byId("chart"), byId("chart-frame")));
 const stage = new Stage({ panels: [panels.dalle2, panels.alphafold3], extra: [panels.dye] });
+for (const panel of Object.values(panels)) panel.hushed = announce;
 stage.reached = (mark) => announce(t(`live.${mark}`));
 const linked = new Late(async () => {
   const [{ Linked }] = await Promise.all([import("./linked.js"), words("linked")]);
-  return new Linked(stage, { picture: panels.dalle2, molecule: panels.alphafold3 });
+  return new Linked(stage, { picture: panels.dalle2, molecule: panels.alphafold3 }, announce);
 });
-byId("stage").addEventListener("pointerover", () => linked.want().catch(() => {}), { once: true });
+for (const type of ["pointerover", "focusin"])
+  byId("stage").addEventListener(type, () => linked.want().catch(() => {}), { once: true });
+keysHelp();
 const tabs = new Tabs(byId("below-tabs"));
 const side = new PictureSide(panels, stage, tabs, {
   ask: () => ask,
@@ -202,12 +206,12 @@ const share = new Late(async () => {
 async function drawChart() {
   if (still) keyFrames.want().then((rows) => rows.draw(stage.axis));
   molecules.draw();
-  const rows = stage.panels
-    .filter(({ run: shown, root }) => root.dataset.accent && shown?.done?.settling?.bands?.length && !shown.stepwise)
-    .map(({ name, root, run: shown }) => ({ name, accent: root.dataset.accent, settling: shown.done.settling }));
-  if (rows.length === 0) return;
+  if (!stage.panels.some(({ run: shown }) => shown?.done)) return;
   try {
-    const [curves, { summaryOf, tablesOf }] = await Promise.all([chart.want(), import("./settling_words.js")]);
+    const { rowsOf, summaryOf, tablesOf } = await import("./settling_words.js");
+    const rows = rowsOf(stage.panels);
+    if (rows.length === 0) return;
+    const curves = await chart.want();
     byId("chart-summary").textContent = summaryOf(rows);
     const seek = (level) => stage.seek(positionOf(stage.axis, level));
     byId("chart-table").replaceChildren(...tablesOf(rows, seek));
@@ -282,6 +286,9 @@ async function showRecording(panel) {
   stage.changed();
 }
 
+/** Pipelines of which the page has said that they are not there. @type {Set<string>} */
+const missing = new Set();
+
 /** Asks what is on offer, until everything that is loading has loaded. */
 async function showOffer() {
   let infos;
@@ -302,7 +309,10 @@ async function showOffer() {
     const soon = !available && /still loading/.test(reason ?? "");
     loading ||= soon;
     const key = soon ? "error.loading" : "error.off";
-    if (!runners[id].busy) runners[id].on.complain(available ? "" : t(key, { name: panels[id].name, reason: await said(reason ?? "") }));
+    // What a run was refused for in the meantime stays: only the offer's own sentence is taken back.
+    if (runners[id].busy || (available && !missing.delete(id))) continue;
+    if (!available) missing.add(id);
+    runners[id].on.complain(available ? "" : t(key, { name: panels[id].name, reason: await said(reason ?? "") }));
   }
   if (loading) {
     setTimeout(showOffer, 1000);

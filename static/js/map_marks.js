@@ -28,3 +28,16 @@ export function star(context, [x, y], radius, fill, edge) {
   context.stroke();
   context.fill();
 }
+
+/** The way of another run. @param {CanvasRenderingContext2D} context @param {[number, number][]} places @param {string} colour */
+export function drawOther(context, places, colour) {
+  context.strokeStyle = context.fillStyle = colour;
+  context.lineWidth = 1.5;
+  context.setLineDash([5, 4]);
+  context.beginPath();
+  for (const place of places) context.lineTo(...place);
+  context.stroke();
+  context.setLineDash([]);
+  for (const place of places) dot(context, place, 1.8);
+  ring(context, places.at(-1), 5, colour);
+}

@@ -1,7 +1,7 @@
 /** The concepts as CLIP places them, in two dimensions, and the samples of the prior moving through them. */
 
 import { decode, sampleOf } from "./decode.js";
-import { dot, ring, star } from "./map_marks.js";
+import { dot, drawOther, ring, star } from "./map_marks.js";
 import { Refused, conceptMap } from "./net.js";
 import { among, fit, length, nearest, project, towards } from "./projection.js";
 import { knows, listed, number, paragraph, t, words } from "./text.js";
@@ -15,9 +15,17 @@ const MARGIN = 26;
 const groupName = (group) => (knows(`map.group.${group}`) ? t(`map.group.${group}`) : group);
 
 export class MapView {
-  /** @param {HTMLElement} root the tab's panel @param {(level: number) => void} seek to a noise level */
-  constructor(root, seek) {
+  /**
+   * @param {HTMLElement} root the tab's panel @param {(level: number) => void} seek to a noise level
+   * @param {{other: () => import("./run.js").Run | null, able: () => boolean, branch: () => void}} tracks
+   *   other: the other track of a forked run; able, branch: whether the idea that is shown can be left, and to do it
+   */
+  constructor(root, seek, tracks) {
     this.seek = seek;
+    this.tracks = tracks;
+    this.button = root.querySelector("#branch-idea");
+    this.button.addEventListener("click", () => tracks.branch());
+    this.key = root.querySelector('[data-mark="other"]');
     this.table = root.querySelector("details");
     this.table.addEventListener("toggle", async () => {
       [this.filling] = await Promise.all([import("./map_table.js"), words("linked")]);
@@ -95,8 +103,16 @@ export class MapView {
   move(strip) {
     if (strip === this.strip) return;
     this.strip = strip;
+    this.#offer();
     this.draw();
     this.filling?.markMap(this.table, this.run?.stripStage?.frames.indexOf(strip) ?? -1);
+  }
+
+  /** The button that leaves the idea where it is shown. */
+  #offer() {
+    const { strip, button } = this;
+    button.hidden = !strip || !this.tracks.able();
+    if (strip) button.textContent = t("map.branch", { step: strip.step + 1, steps: strip.steps });
   }
 
   redraw() {
@@ -129,6 +145,7 @@ export class MapView {
     const at = (place) => this.at(...place).map((v, i) => Math.min(Math.max(v, 8), (i ? height : width) - 8));
     const paths = this.#paths(frames);
     this.way = null;
+    this.#other(context, at, style.getPropertyValue("--ink-2").trim());
     const now = this.strip ? frames.indexOf(this.strip) : -1;
     if (now >= 0)
       paths.forEach(({ noisy, guess }, k) => {
@@ -153,6 +170,18 @@ export class MapView {
     if (done?.text_embed) star(context, at(this.#place(decode(done.text_embed).values, 1)), 9, ink, paper);
     this.#ends(context, at, ink, paper);
     if (this.point >= 0) ring(context, this.places[this.point], 7, ink);
+  }
+
+  /** The way of a forked run's other track. */
+  #other(context, at, colour) {
+    const other = this.tracks.other();
+    const frames = other?.stripStage?.frames ?? [];
+    this.key.hidden = frames.length === 0;
+    if (frames.length === 0) return;
+    if (this.others?.run !== other || this.others.length !== frames.length)
+      this.others = { run: other, length: frames.length, ways: this.#ways(frames) };
+    const { noisy } = this.others.ways[this.others.ways.length === other.samples ? this.sample : 0];
+    drawOther(context, noisy.map((place) => at(place)), colour);
   }
 
   /** Where each kept sample ended, numbered. */
@@ -180,7 +209,13 @@ export class MapView {
 
   /** Every sample's way, projected once. @param {import("./run.js").Frame[]} frames */
   #paths(frames) {
-    if (this.paths?.length === frames.length && this.paths.run === this.run) return this.paths.ways;
+    if (this.paths?.length !== frames.length || this.paths.run !== this.run)
+      this.paths = { length: frames.length, run: this.run, ways: this.#ways(frames) };
+    return this.paths.ways;
+  }
+
+  /** @param {import("./run.js").Frame[]} frames of a prior */
+  #ways(frames) {
     for (const frame of frames) frame.decoded ??= { x: decode(frame.x), denoised: decode(frame.denoised) };
     // Embeddings lie on a sphere; the prior works on one of another radius than the map's.
     const last = frames.at(-1)?.decoded.denoised;
@@ -188,9 +223,7 @@ export class MapView {
     const way = (k, name) => frames.map(({ decoded }) => this.#place(sampleOf(decoded[name], 1, k).values, scale));
     // One way per caption that was read: a path between two captions has two, however many its points.
     const count = last ? (last.shape.length > 1 ? last.shape[0] : 1) : 0;
-    const ways = Array.from({ length: count }, (_, k) => ({ noisy: way(k, "x"), guess: way(k, "denoised") }));
-    this.paths = { length: frames.length, run: this.run, ways };
-    return ways;
+    return Array.from({ length: count }, (_, k) => ({ noisy: way(k, "x"), guess: way(k, "denoised") }));
   }
 
   #point(i) {

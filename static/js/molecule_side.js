@@ -21,7 +21,11 @@ export class MoleculeSide {
     const { alphafold3, alphafold2 } = panels;
     this.near = new Late(async () => {
       const { NearView } = await import("./near_view.js");
-      return new NearView(byId("near-panel"), { pointed: (atoms) => alphafold3.view.marks.mark(atoms) });
+      const pointed = (atoms) => {
+        alphafold3.view.marks.mark(atoms);
+        alphafold3.view.paired(atoms);
+      };
+      return new NearView(byId("near-panel"), { pointed });
     });
     this.measured = new Late(async () => {
       const { MeasuredChart } = await import("./measured_chart.js");

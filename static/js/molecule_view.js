@@ -49,6 +49,8 @@ export class MoleculeView {
     });
     /** called with the atom under the pointer, null when there is none */
     this.pointed = () => {};
+    /** called with the atoms that the matrix of distances points at */
+    this.paired = (_atoms) => {};
     /** the other track of a forked run @type {import("./branch_ghost.js").Ghost | null} */
     this.ghost = null;
     this.plddt = null;

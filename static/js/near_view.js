@@ -147,6 +147,7 @@ export class NearView {
   }
 
   #key(event) {
+    if (event.key === "Escape") this.#point(null);
     const arrow = ARROWS[event.key];
     if (!arrow || event.shiftKey || event.ctrlKey || !this.molecule) return;
     event.preventDefault();

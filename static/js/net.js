@@ -112,10 +112,15 @@ export async function etkdg(id) {
   return (await call(`/api/runs/${encodeURIComponent(id)}/etkdg`)).json();
 }
 
+let presenterKey = "";
+/** Whom runs are stopped as: those that a room shows only its presenter may stop. @param {string} key "" without a room */
+export const presentAs = (key) => void (presenterKey = key);
+
 /** Stops a run on the server. @param {string} id */
 export async function cancel(id) {
+  const headers = presenterKey ? { "X-Room-Key": presenterKey } : {};
   try {
-    await call(`/api/runs/${encodeURIComponent(id)}`, { method: "DELETE" });
+    await call(`/api/runs/${encodeURIComponent(id)}`, { method: "DELETE", headers });
   } catch (error) {
     if (!(error instanceof Refused)) throw error; // it has ended or the server is gone: nothing to stop
   }

@@ -10,6 +10,9 @@ import { knows, listed, number, percent, t } from "./text.js";
  * @typedef {{start: (run: any) => void, show: (shown: object) => void, restyle: () => void}} View
  */
 
+/** Seconds without a frame after which a run says that it is still being computed. */
+const QUIET = 3;
+
 export class Panel {
   /**
    * @param {HTMLElement} root @param {string} id pipeline
@@ -48,6 +51,8 @@ export class Panel {
     this.ghost = null;
     /** called when another run or sample is shown, or its run has ended */
     this.chosen = () => {};
+    /** called once when a run has been silent for long, with the words */
+    this.hushed = (_words) => {};
     /** called with what is shown when the playhead has changed it */
     this.moved = () => {};
   }
@@ -83,6 +88,28 @@ export class Panel {
     if (run.start) this.started();
     else this.view.start(run);
     this.ended();
+    clearInterval(this.listening);
+    this.#hush();
+    if (run.streaming) this.listening = setInterval(() => this.#hush(), 1000);
+  }
+
+  /** A run from which nothing has come for long is not frozen: its seconds are counted over the picture. */
+  #hush() {
+    const { run } = this;
+    if (!run?.streaming) clearInterval(this.listening);
+    const seconds = run?.streaming ? Math.floor((performance.now() - run.heard) / 1000) : 0;
+    const quiet = seconds >= QUIET;
+    const began = quiet && !this.silence?.isConnected;
+    if (!quiet) {
+      this.silence?.remove();
+      return;
+    }
+    this.silence ??= Object.assign(document.createElement("p"), { className: "silence" });
+    const key = run.lost ? "status.lost" : `status.silent${run.frameCount === 0 ? ".first" : ""}`;
+    this.silence.textContent = t(key, { seconds });
+    if (!began) return;
+    this.root.querySelector(".views").append(this.silence);
+    this.hushed(listed([this.name, this.silence.textContent]));
   }
 
   /** The start event has come. */

@@ -22,8 +22,14 @@ export class PictureSide {
     this.stage = stage;
     this.on = on;
     this.map = new Late(async () => {
-      const seek = (level) => stage.seek(positionOf(stage.axis, level));
-      return new (await import("./map_view.js")).MapView(byId("map-panel"), seek);
+      // The last steps of an idea may have less noise than the picture's own.
+      const seek = (level) => stage.seek(level < stage.axis.bottom ? 1 : positionOf(stage.axis, level));
+      const { dalle2 } = panels;
+      return new (await import("./map_view.js")).MapView(byId("map-panel"), seek, {
+        other: () => dalle2.ghost?.run ?? null,
+        able: () => stage.branching?.holdsIdea(dalle2) ?? false,
+        branch: () => stage.branching.pressIdea(dalle2),
+      });
     });
     this.copying = new Late(async () => new (await import("./copying.js")).Copying(byId("copying-panel")));
     this.compare = new Late(async () => {

@@ -12,7 +12,7 @@ export class PlayerView {
   /**
    * @param {import("./player.js").Player} player
    * @param {{changed: () => void, swap: () => void, sample: (direction: 1 | -1) => void, grid: () => void,
-   *   branch?: () => void}} on
+   *   branch?: () => void, idea?: () => void}} on idea: branches the prior
    */
   constructor(player, on) {
     this.player = player;
@@ -78,6 +78,7 @@ export class PlayerView {
       sample_on: () => this.on.sample(1),
       grid: () => this.on.grid(),
       branch: () => this.on.branch?.(),
+      idea: () => this.on.idea?.(),
       global: () => this.marks.global !== null && player.seek(this.marks.global, false),
       local: () => this.marks.local !== null && player.seek(this.marks.local, false),
       slower: () => player.changeSpeed(-1),

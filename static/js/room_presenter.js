@@ -1,6 +1,6 @@
 /** The presenter's side of a room: tells what the stage shows, shows the code, asks the class. */
 
-import { Refused, presentRoom, roomQrUrl } from "./net.js";
+import { Refused, presentAs, presentRoom, roomQrUrl } from "./net.js";
 import { PollCard, counted } from "./room_poll.js";
 import { AskDialog } from "./room_ask.js";
 import { differs, patience, spaced } from "./room_state.js";
@@ -41,6 +41,7 @@ export class Presenter {
     this.#followers(0);
     this.timer = setInterval(() => this.#look(), LOOK);
     page.lessons.present(this);
+    presentAs(room.key);
   }
 
   show() {
@@ -238,6 +239,7 @@ export class Presenter {
     if (held) byId("room-open").focus();
     this.page.lessons.poll = null;
     this.page.lessons.present(null);
+    presentAs("");
     this.page.announce(t("room.ended_here"));
     this.ended();
   }

@@ -36,6 +36,9 @@ export class Run {
     /** @type {any} data of the error event, or {message} when the stream was lost or the run stopped */
     this.error = null;
     this.frameCount = 0;
+    /** when the last event came, in milliseconds of performance.now(), and whether the connection is gone */
+    this.heard = performance.now();
+    this.lost = false;
     /** Whether the run counts steps and has no noise level, as DALL·E 1 does. */
     this.stepwise = false;
   }
@@ -49,6 +52,7 @@ export class Run {
 
   /** @param {string} event @param {any} data @returns {Frame | null} the frame, if it was one */
   apply(event, data) {
+    this.heard = performance.now();
     if (event === "start") {
       this.start = data;
       this.stepwise = data.stages.length > 0 && data.stages.every(({ sigmas }) => !sigmas?.length);

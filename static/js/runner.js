@@ -5,6 +5,9 @@ import { Run } from "./run.js";
 import { said } from "./sentences.js";
 import { t } from "./text.js";
 
+/** Milliseconds until a server that did not answer is asked again. */
+const AGAIN = 3000;
+
 export class Runner {
   /**
    * @param {string} pipeline
@@ -31,9 +34,10 @@ export class Runner {
   /**
    * @param {object} input @param {object} settings
    * @param {{branch: import("./branch_choice.js").Branch, begin: (run: Run) => void} | null} [fork] where it goes
-   *   on from: what runs now goes on beside it; begin: called when it has started
+   *   from: what runs now goes on beside it; begin: called when it has started
+   * @param {boolean} [restarted] whether it takes the place of one that the server has lost
    */
-  async go(input, settings, fork = null) {
+  async go(input, settings, fork = null, restarted = false) {
     if (!fork) this.stop();
     this.waiting = true;
     const attempt = ++this.attempt;
@@ -73,18 +77,30 @@ export class Runner {
         if (fork && name === "start") {
           fork.begin(run);
           if (run === this.run) this.on.attach(run); // not before: the panel keeps what it shows until then
+          if (restarted) this.on.trouble(t("error.restarted"));
           return;
         }
+        if (restarted && (name === "start" || name === "done"))
+          this.on.trouble(name === "start" ? t("error.restarted") : "");
         if (name === "error") said(data.message).then((message) => this.on.trouble(t("error.failed", { message })));
         this.on.event(name, run);
       },
-      lost: () => this.on.trouble(t("error.reconnecting")),
-      back: () => this.on.trouble(""),
+      lost: () => {
+        run.lost = true;
+        this.on.trouble(t("error.reconnecting"));
+      },
+      back: () => {
+        run.lost = false;
+        this.on.trouble("");
+      },
       gone: () => {
         run.error = { message: "lost" };
         // The server was started anew, or the run is too old for it: the seed gives the same run again.
-        this.on.trouble(t("error.lost"), () => this.go(input, resolved, fork));
+        const again = () => this.go(input, resolved, fork, true);
+        this.on.trouble(t("error.lost"), again);
         this.on.event("error", run);
+        // By itself once: a run that is lost again may be what the server dies of.
+        if (!restarted && run === this.run) again();
       },
     });
   }
@@ -96,8 +112,13 @@ export class Runner {
       return;
     }
     const { field = "", message = "", accepted = "" } = error.problems[0] ?? {};
-    if (error.status === 0) this.on.trouble(t("error.unreachable"), () => this.go(input, settings, fork));
-    else if (error.status === 503)
+    if (error.status === 0) {
+      const attempt = this.attempt;
+      const again = () => this.go(input, settings, fork);
+      this.on.trouble(t("error.unreachable"), again);
+      this.waiting = true;
+      setTimeout(() => attempt === this.attempt && again(), AGAIN);
+    } else if (error.status === 503)
       this.on.complain(
         t("error.off", {
           name: t(`${this.pipeline}.title`),

@@ -7,6 +7,10 @@ const SCRIPT = "/static/vendor/3Dmol-min.js";
 const CAMERA_Z = 150; // where 3Dmol puts its camera
 const HALF_FIELD = (10 * Math.PI) / 180; // half of its field of view
 const TURN = 12; // degrees per key press
+/** Å: three dashes along a C-C bond. */
+const DASHES = { dashLength: 0.22, gapLength: 0.2 };
+
+/** @typedef {{xyz: Float32Array, colour: string, radius: number, dashed?: boolean}} Shadow  xyz (N, 3); radius: Å of the sticks */
 
 /** @returns {Promise<void>} @throws {Error} when the script is missing or there is no WebGL */
 export async function loadViewer() {
@@ -50,8 +54,9 @@ export class Scene3D {
       place.className = "scene";
       well.append(place);
       const viewer = globalThis.$3Dmol.createViewer(place, { antialias, backgroundAlpha: 0, disableFog: true });
-      well.tabIndex = 0;
-      well.setAttribute("role", "img");
+      // One stop for both: they turn together, and the keys' cursor goes over the guess.
+      well.tabIndex = well === wells[1] ? 0 : -1;
+      well.setAttribute("role", well === wells[1] ? "application" : "img");
       this.#guard(well);
       return viewer;
     });
@@ -180,8 +185,7 @@ export class Scene3D {
 
   /**
    * The same molecule from elsewhere, thin, over the estimate.
-   * @param {{xyz: Float32Array, colour: string, radius: number}[]} shapes (N, 3) placed like the
-   *   estimate; those of before go; radius: Å of the sticks
+   * @param {Shadow[]} shapes placed like the estimate; those of before go
    */
   overlay(shapes) {
     const viewer = this.viewers[1];
@@ -189,11 +193,12 @@ export class Scene3D {
     for (const shadow of held.splice(shapes.length)) viewer.removeModel(shadow);
     // What moves with every frame keeps its model: making one takes longer than drawing it.
     while (held.length < shapes.length) held.push(this.#shadow(viewer));
-    shapes.forEach(({ xyz, colour, radius }, k) => {
+    shapes.forEach(({ xyz, colour, radius, dashed }, k) => {
       held[k].selectedAtoms({}).forEach((atom, i) => {
         [atom.x, atom.y, atom.z] = [xyz[3 * i], xyz[3 * i + 1], xyz[3 * i + 2]];
       });
-      held[k].setStyle({}, { stick: { radius, color: colour } });
+      const dashes = dashed ? { dashedBonds: true, dashedBondConfig: DASHES } : {};
+      held[k].setStyle({}, { stick: { radius, color: colour, ...dashes } });
       const lone = (atom) => atom.bonds.length === 0;
       held[k].setStyle({ predicate: lone }, { sphere: { radius: 6 * radius, color: colour } });
     });

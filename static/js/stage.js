@@ -28,6 +28,7 @@ export class Stage {
       // With two tracks of a run on the stage the key changes between them.
       grid: () => this.branching?.swap() || this.#several().toggleGrid(),
       branch: () => this.branching?.press(),
+      idea: () => this.branching?.pressIdea(this.panels[0]),
     });
     this.frame = 0;
     /** called whenever the playhead may have moved */

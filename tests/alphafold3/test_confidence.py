@@ -26,8 +26,9 @@ from models.alphafold3.data.rollouts import MoleculeSource, ProteinSource, Rollo
 from models.alphafold3.data.scored import Rollouts
 from models.alphafold3.data.store import Molecules
 from models.alphafold3.geometry import lddt_by_atom, rotations_from
-from models.alphafold3.network import Structure, TrunkNetwork
+from models.alphafold3.network import TrunkNetwork
 from models.alphafold3.polymer import backbone_graph, residue_ids
+from models.alphafold3.structure import Structure
 from models.alphafold3.train_confidence import confidence_loss, held_out, watch
 from models.alphafold3.trunk import DISTANCE_EDGES
 from models.diffusion.sampler import Request

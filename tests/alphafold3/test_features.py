@@ -16,7 +16,7 @@ from models.alphafold3.features import (
 )
 from models.alphafold3.geometry import rotations_from
 from models.alphafold3.graph import join
-from models.alphafold3.local import IdealDistances, local_vectors
+from models.alphafold3.local import IdealDistances, around, local_vectors
 from models.alphafold3.polymer import SLOTS, backbone_graph, residue_ids
 
 ONE = torch.ones(1, 1, 1, 1)
@@ -60,7 +60,7 @@ def test_the_chirality_vector_changes_sign_with_the_enantiomer(other):
 
     def normals(smiles: str) -> torch.Tensor:
         features = collate([arrays(graph_of(smiles))], slots=1)
-        return local_vectors(x, features, IdealDistances(), ONE, ONE)[0][0, 0, :, 5]
+        return local_vectors(x, around(features, IdealDistances()), ONE, ONE)[0][0, 0, :, 5]
 
     one, two = normals("C[C@H](N)C(=O)O"), normals(other)
     assert one[1].norm() == pytest.approx(1, abs=1e-3)
@@ -72,12 +72,12 @@ def test_vectors_turn_with_the_molecule_and_the_normal_sees_the_mirror():
     features = collate([arrays(backbone_graph(residue_ids("ACDEFGHIKL")))], slots=SLOTS)
     x = torch.randn(1, 1, 40, 3, generator=torch.Generator().manual_seed(1)) * 3
     rotation = rotations_from(torch.randn(2, 3, generator=torch.Generator().manual_seed(2)))
-    vectors, scalars = local_vectors(x, features, IdealDistances(), ONE, ONE)
-    turned, same = local_vectors(x @ rotation.T, features, IdealDistances(), ONE, ONE)
+    vectors, scalars = local_vectors(x, around(features, IdealDistances()), ONE, ONE)
+    turned, same = local_vectors(x @ rotation.T, around(features, IdealDistances()), ONE, ONE)
     assert torch.allclose(turned, vectors @ rotation.T, atol=1e-4)
     assert torch.allclose(same, scalars, atol=1e-4)
     mirror = torch.tensor([1.0, 1.0, -1.0])
-    reflected = local_vectors(x * mirror, features, IdealDistances(), ONE, ONE)[0]
+    reflected = local_vectors(x * mirror, around(features, IdealDistances()), ONE, ONE)[0]
     assert torch.allclose(reflected[..., 5, :], -vectors[..., 5, :] * mirror, atol=1e-4)
 
 
@@ -103,8 +103,8 @@ def test_a_wrong_hand_is_pulled_through_its_planes_and_a_right_one_hardly():
     corners = torch.tensor([(1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1.0)]) * 0.89  # 1.54 A
     xyz = torch.zeros(5, 3)
     xyz[[0, 2, 3, 4]] = corners
-    one, scalar = local_vectors(xyz[None, None], features, IdealDistances(), ONE, ONE)
-    other, mirrored = local_vectors(-xyz[None, None], features, IdealDistances(), ONE, ONE)
+    one, scalar = local_vectors(xyz[None, None], around(features, IdealDistances()), ONE, ONE)
+    other, mirrored = local_vectors(-xyz[None, None], around(features, IdealDistances()), ONE, ONE)
     heights = sorted((float(scalar[0, 0, 1, 0]), float(mirrored[0, 0, 1, 0])))
     assert heights == pytest.approx([-0.51, 0.51], abs=0.02)
     wrong, right = (one, other) if scalar[0, 0, 1, 0] < 0 else (other, one)
@@ -119,7 +119,7 @@ def test_mirrored_features_are_those_of_the_enantiomer():
     assert (flipped["tokens"] == left["tokens"]).all() and (flipped["pair"] == left["pair"]).all()
     x = torch.randn(1, 1, 6, 3, generator=torch.Generator().manual_seed(0))
     one, two = (
-        local_vectors(x, collate([item], slots=1), IdealDistances(), ONE, ONE)[0]
+        local_vectors(x, around(collate([item], slots=1), IdealDistances()), ONE, ONE)[0]
         for item in (flipped, left)
     )
     assert torch.allclose(one, two, atol=1e-5)
@@ -135,11 +135,11 @@ def test_an_atom_without_company_stands_for_its_token():
 def test_springs_pull_towards_the_ideal_length():
     features = collate([arrays(graph_of("CC"))], slots=1)
     x = torch.tensor([[[[0.0, 0, 0], [2.0, 0, 0]]]])
-    pull = local_vectors(x, features, IdealDistances(), ONE, ONE * 0.5)[0][0, 0, :, 7]
+    pull = local_vectors(x, around(features, IdealDistances()), ONE, ONE * 0.5)[0][0, 0, :, 7]
     assert pull[0, 0] == pytest.approx(1.0, abs=0.05) and pull[1, 0] == pytest.approx(
         -1.0, abs=0.05
     )
-    ideal = local_vectors(x * 0.75, features, IdealDistances(), ONE, ONE)[0][0, 0, :, 7]
+    ideal = local_vectors(x * 0.75, around(features, IdealDistances()), ONE, ONE)[0][0, 0, :, 7]
     assert ideal.abs().max() < 1e-4
 
 

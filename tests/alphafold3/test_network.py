@@ -8,12 +8,11 @@ from models.alphafold3.diffusion_module import StructureModel
 from models.alphafold3.features import arrays, collate
 from models.alphafold3.network import (
     AtomsNetwork,
-    Structure,
+    PackedAtoms,
     TrunkNetwork,
-    padded,
-    rounded,
 )
 from models.alphafold3.polymer import SLOTS, backbone_graph, residue_ids
+from models.alphafold3.structure import Structure, padded
 from models.diffusion.sampler import Request
 
 MOLECULES = ("C[C@H](N)C(=O)O", "Cn1cnc2c1c(=O)n(C)c(=O)n2C", "CCO", "F/C=C/Cl")
@@ -25,7 +24,7 @@ def model():
 
 
 def requests(model, structures, slots, samples=2):
-    trunk, net = TrunkNetwork(model), AtomsNetwork(model, slots)
+    trunk, net = TrunkNetwork(model), AtomsNetwork(PackedAtoms(model, torch.float32), slots)
     empty = torch.zeros(1)
     for k, structure in enumerate(structures):
         (cond,) = trunk.answer([Request(trunk, empty, empty, structure)])
@@ -129,15 +128,10 @@ def test_buckets_bound_the_padding():
     assert all(padded(n) - n < 16 for n in range(1, 300))
 
 
-@pytest.mark.parametrize("slots", [1, SLOTS])
-def test_matrices_rounded_once_give_the_same_bits_and_leave_the_trained_model_alone(model, slots):
-    structure = (
-        graph_of(MOLECULES[1]) if slots == 1 else backbone_graph(residue_ids("ACDEFGHIKLMN"))
-    )
+def test_preparing_a_server_leaves_the_trained_model_alone(model):
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    (request,) = requests(model, [Structure(structure)], slots)
-    fast = AtomsNetwork(rounded(model), slots)
-    with torch.inference_mode():
-        assert torch.equal(fast.answer([request])[0], request.net.answer([request])[0])
-    assert fast.model.module.blocks[0].up.weight.dtype == torch.bfloat16
+    fast = PackedAtoms(model, torch.bfloat16)
+    assert fast.model.module.blocks[0].up.dtype == torch.bfloat16
+    assert fast.model.trunk.tokens.table.weight is model.trunk.tokens.table.weight
+    assert model.state_dict().keys() == before.keys()
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

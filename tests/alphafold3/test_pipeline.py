@@ -9,8 +9,8 @@ import pytest
 from alphafold3.structures import FIXTURES
 from models.alphafold3.chemistry import graph_molecule, stereo_matches, stereo_smiles
 from models.alphafold3.data.store import Molecules
-from models.alphafold3.network import Structure
 from models.alphafold3.pipeline import CHECKPOINT, AlphaFold3, load_model
+from models.alphafold3.structure import Structure
 from models.checkpoint import CHECKPOINTS, CheckpointError
 from models.diffusion.sampler import run
 from models.evaluation.molecules import sample_structures

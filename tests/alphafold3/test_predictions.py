@@ -15,11 +15,11 @@ from models.alphafold3.confidence import CHECKPOINT, ConfidenceConfig, Confidenc
 from models.alphafold3.data.batches import Proteins
 from models.alphafold3.data.rollouts import MoleculeSource, ProteinSource, atom_scores
 from models.alphafold3.data.store import Molecules
-from models.alphafold3.network import Structure
 from models.alphafold3.pipeline import CHECKPOINT as STRUCTURE_CHECKPOINT
 from models.alphafold3.pipeline import AlphaFold3
 from models.alphafold3.polymer import backbone_graph, residue_ids
 from models.alphafold3.ranking import _centres, clashes, hands_right, rank
+from models.alphafold3.structure import Structure
 from models.alphafold3.view import against_reference, named_reference, representatives
 from models.checkpoint import CHECKPOINTS, fingerprint
 from models.diffusion.sampler import run

@@ -1,80 +1,86 @@
 """Hands are put right while a structure forms, and nothing else is touched."""
 
+import numpy as np
 import torch
 
 from alphafold3.structures import FIXTURES, graph_of
 from models.alphafold3.data.store import Molecules
-from models.alphafold3.features import arrays, collate
 from models.alphafold3.geometry import rotations_from
 from models.alphafold3.steering import MARGIN, steer
+from models.alphafold3.structure import Structure
 
 QUATERNARY = "C[C@](F)(Cl)Br"
 
 
-def products(x, features):
-    """The triple products of unit vectors at every plane of every stereocentre, (B, K, P)."""
-    out = []
-    known = (features.handed_mask > 0) & (features.centre.unsqueeze(-1) > 0)
-    for b in range(len(x)):
-        centre, plane = known[b].nonzero(as_tuple=True)
-        ways = x[b][:, features.handed[b, centre, plane]] - x[b][:, centre].unsqueeze(2)
-        ways = torch.nn.functional.normalize(ways, dim=-1)
-        out.append((ways[:, :, 0] * torch.linalg.cross(ways[:, :, 1], ways[:, :, 2])).sum(-1))
-    return out
+def planes(structures):
+    """Of structures end to end: (P,) centres, (P, 3) corners, (A,) whose structure an atom is of."""
+    graphs = [structure.packed for structure in structures]
+    counts = np.array([len(graph.types) for graph in graphs])
+    first = np.cumsum(counts) - counts
+    centres, corners = [], []
+    for start, graph in zip(first, graphs, strict=True):
+        known = graph.centre > 0
+        centres.append(graph.planes[0][known] + start)
+        corners.append(graph.corners[known] + start)
+    return (
+        torch.from_numpy(np.concatenate(centres)),
+        torch.from_numpy(np.concatenate(corners)),
+        torch.arange(len(graphs)).repeat_interleave(torch.from_numpy(counts)),
+    )
 
 
-def always(x):
-    return torch.ones(x.shape[:2], dtype=torch.bool)
+def products(x, centres, corners):
+    """The triple products of unit vectors at planes, (P,)."""
+    ways = torch.nn.functional.normalize(x[corners] - x[centres].unsqueeze(1), dim=-1)
+    return (ways[:, 0] * torch.linalg.cross(ways[:, 1], ways[:, 2])).sum(-1)
 
 
 def test_a_random_state_gets_the_hand_of_the_input():
-    items = [arrays(graph_of(s)) for s in (QUATERNARY, "C[C@H](N)C(=O)O", "CCO")]
-    features = collate(items, slots=1)
-    x = torch.randn(3, 40, 6, 3, generator=torch.Generator().manual_seed(0)) * 1.5
-    before = [(p > 0).float().mean() for p in products(x, features)[:2]]
-    moved = steer(x, features, always(x))
+    smiles = (QUATERNARY, "C[C@H](N)C(=O)O") * 40
+    structures = [Structure(graph_of(s)) for s in (*smiles, "CCO")]
+    centres, corners, owner = planes(structures)
+    x = torch.randn(len(owner), 3, generator=torch.Generator().manual_seed(0)) * 1.5
+    assert (products(x, centres, corners) > 0).float().mean() < 0.7
+    moved = steer(x, centres, corners)
 
     def potential(x):
-        rows = products(x, features)[:2]
-        return torch.cat([(MARGIN - p).clamp_min(0).square().sum(-1).flatten() for p in rows])
+        short = (MARGIN - products(x, centres, corners)).clamp_min(0).square()
+        return torch.zeros(len(structures)).index_add(0, owner[centres], short)
 
-    assert max(before) < 0.7
     assert (potential(moved) <= potential(x) + 1e-4).float().mean() > 0.95
     assert potential(moved).sum() < 0.5 * potential(x).sum()
-    assert torch.equal(moved[2], x[2])  # no stereocentre, no push
+    assert torch.equal(moved[-3:], x[-3:])  # no stereocentre, no push
 
 
-def test_what_is_right_or_quiet_stays_as_it_is():
+def test_what_is_right_or_not_asked_for_stays_as_it_is():
     data = Molecules(FIXTURES / "molecules.npz")
     seen = 0
     for k in range(len(data)):
-        graph = data.graph(k)
-        item = arrays(graph)
-        if not (item["centre"].any() and data["has_crystal"][k]):
+        centres, corners, _ = planes([Structure(data.graph(k))])
+        if not (len(centres) and data["has_crystal"][k]):
             continue
-        features = collate([item], slots=1)
-        x = torch.from_numpy(data.conformer(k, "crystal"))[None, None]
-        if min(p.min() for p in products(x, features)) < MARGIN:
+        x = torch.from_numpy(data.conformer(k, "crystal"))
+        if products(x, centres, corners).min() < MARGIN:
             continue
         seen += 1
-        assert torch.equal(steer(x, features, always(x)), x)
+        assert torch.equal(steer(x, centres, corners), x)
         wrong = x * torch.tensor([-1.0, 1.0, 1.0])
-        assert torch.equal(steer(wrong, features, ~always(x)), wrong)
-        assert not torch.equal(steer(wrong, features, always(x)), wrong)
+        assert torch.equal(steer(wrong, centres[:0], corners[:0]), wrong)
+        assert not torch.equal(steer(wrong, centres, corners), wrong)
     assert seen > 5
 
 
-def test_steering_turns_with_the_structure_and_keeps_its_place():
-    features = collate([arrays(graph_of(QUATERNARY))], slots=1)
+def test_steering_turns_with_the_structure_keeps_its_place_and_knows_no_neighbour():
+    centres, corners, owner = planes([Structure(graph_of(QUATERNARY))] * 8)
     generator = torch.Generator().manual_seed(3)
-    x = torch.randn(1, 8, 5, 3, generator=generator)
+    x = torch.randn(len(owner), 3, generator=generator)
     rotation = rotations_from(torch.randn(2, 3, generator=generator))
-    pushed = steer(x, features, always(x))
+    pushed = steer(x, centres, corners)
     assert (pushed - x).abs().max() > 0.05
     assert torch.allclose(
-        steer(x @ rotation.T + 7, features, always(x)), pushed @ rotation.T + 7, atol=1e-3
+        steer(x @ rotation.T + 7, centres, corners), pushed @ rotation.T + 7, atol=1e-3
     )
-    assert torch.allclose(pushed.mean(-2), x.mean(-2), atol=1e-5)
-    padded = collate([arrays(graph_of(QUATERNARY))], slots=1, tokens=9)
-    wide = torch.cat([x, torch.zeros(1, 8, 4, 3)], 2)
-    assert torch.allclose(steer(wide, padded, always(x))[:, :, :5], pushed, atol=1e-6)
+    for k in range(8):
+        own = owner == k
+        assert torch.allclose(pushed[own].mean(0), x[own].mean(0), atol=1e-5)
+        assert torch.equal(steer(x[own], centres[:4] - centres[0] + 1, corners[:4]), pushed[own])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -12,7 +15,7 @@ from starlette.requests import Request
 from toy import Toy
 
 from app.admission import Busy
-from app.clients import client_of, public_base
+from app.clients import client_of, public_base, site_of
 from app.cost import estimate
 from app.main import create_app
 from app.pipelines import Pipelines
@@ -154,11 +157,10 @@ def test_streams_are_bounded_by_client_and_in_all(serve: Callable[..., Live]) ->
     assert look("10.0.0.1").status_code == 200  # the places came back
 
 
-@pytest.mark.parametrize("what", ["upload", "export"])
-def test_uploads_and_exports_are_bounded_by_client_and_in_all(what: str) -> None:
-    settings = Settings(
-        max_uploads=2, max_client_uploads=1, max_exports=2, max_client_exports=1, threads=1
-    )
+@pytest.mark.parametrize("what", ["upload", "export", "plan"])
+def test_uploads_exports_and_plans_are_bounded_by_client_and_in_all(what: str) -> None:
+    bounds = {f"max_{what}s": 2, f"max_client_{what}s": 1}
+    settings = Settings(**bounds, threads=1)  # type: ignore[arg-type]
     admission = create_app(settings, Pipelines({})).state.services.admission
     enter = getattr(admission, what)
     with enter("a"):
@@ -170,6 +172,62 @@ def test_uploads_and_exports_are_bounded_by_client_and_in_all(what: str) -> None
         assert (refused.value.status, refused.value.reason) == (503, f"{what}s")
     with enter("a"):
         pass
+
+
+def test_a_burst_of_streams_does_not_slip_through_together(serve: Callable[..., Live]) -> None:
+    toy = held()
+    server = serve(toy, max_client_streams=3)
+    path = post(server).json()["events"]
+    host, port = server.url.removeprefix("http://").split(":")
+    burst = [socket.create_connection((host, int(port)), timeout=30) for _ in range(30)]
+    while len(server.server.server_state.connections) < 30:
+        pass
+    # The event loop finds all of them at once when it comes back.
+    loop, back = server.services.runs._loop, threading.Event()
+    assert loop is not None
+    loop.call_soon_threadsafe(back.wait, 30)
+    for connection in burst:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    back.set()
+    statuses = [connection.recv(12)[9:] for connection in burst]
+    assert sorted(statuses) == [b"200"] * 3 + [b"429"] * 27
+    assert server.services.admission.streams == 3
+    for connection in burst:
+        connection.close()
+    while server.services.admission.streams:
+        pass  # until the server has seen that they are gone
+    toy.net.permit(1000)
+
+
+def test_plans_wait_for_each_other_and_runs_do_not_wait_for_plans(
+    serve: Callable[..., Live], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = threading.Event()
+
+    class Thinking(Toy):
+        def parse(self, input: Any) -> str:
+            if input.get("slow"):
+                assert slow.wait(30)
+            return "well"
+
+    server = serve(Thinking(), max_plans=5, max_client_plans=5)
+    admission = server.services.admission
+
+    def plan() -> int:
+        body = {"pipeline": "toy", "input": {"slow": True}}
+        return httpx.post(f"{server.url}/api/plans", json=body, timeout=60).status_code
+
+    with ThreadPoolExecutor(5) as pool:
+        waiting = [pool.submit(plan) for _ in range(5)]
+        while admission._plans.total() < 5:
+            pass
+        run = post(server).json()  # two of them would fill what prepares runs
+        assert all_events(server.url + run["events"])[-1]["event"] == "done"
+        body = {"pipeline": "toy", "input": {}}
+        refusal(httpx.post(f"{server.url}/api/plans", json=body), 503, "plans")
+        slow.set()
+        assert [each.result() for each in waiting] == [200] * 5
+    assert admission._plans.total() == 0
 
 
 def test_an_idle_server_has_exactly_no_work() -> None:
@@ -198,7 +256,7 @@ def asked(peer: str, trusted: str, forwarded: str | None = None, **headers: str)
     app = create_app(Settings(trusted_proxies=trusted, threads=1), Pipelines({}))  # type: ignore[arg-type]
     if forwarded is not None:
         headers["X-Forwarded-For"] = forwarded
-    raw = [(k.lower().replace("_", "-").encode(), v.encode()) for k, v in headers.items()]
+    raw = [(k.lower().replace("_", "-").encode(), v.encode("latin-1")) for k, v in headers.items()]
     scope = {
         "type": "http", "app": app, "client": (peer, 1), "headers": raw, "scheme": "http",
         "server": ("twofold", 8000), "path": "/", "query_string": b"", "method": "GET",
@@ -225,6 +283,31 @@ def asked(peer: str, trusted: str, forwarded: str | None = None, **headers: str)
 )
 def test_who_the_client_is(peer: str, trusted: str, forwarded: str | None, client: str) -> None:
     assert client_of(asked(peer, trusted, forwarded)) == client
+
+
+def test_who_may_guess_is_counted_by_site() -> None:
+    one, other = (asked(f"2001:db8:1:{k}::9", "") for k in (2, 3))
+    assert client_of(one) != client_of(other)
+    assert site_of(one) == site_of(other) == "2001:db8:1::/48"
+    assert site_of(asked("9.9.9.9", "")) == "9.9.9.9"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "[", "[::1", "a b", "x:99999", "x:y", "x/y", "user@evil", "", "é", "a" * 300, "x\\y", '"><b>',
+        "localhost:99999", "x?y", "x#y",
+    ],
+)  # fmt: skip
+def test_a_host_that_no_address_could_hold_is_not_repeated(host: str) -> None:
+    own = "http://twofold:8000"
+    assert public_base(asked("10.0.0.1", "10.0.0.1", X_Forwarded_Host=host)) == own
+    assert public_base(asked("9.9.9.9", "", Host=host)) == own
+
+
+def test_hosts_with_ports_and_of_ipv6_are_repeated() -> None:
+    for host in ("school.example", "lab-7.local:8000", "[2001:db8::1]:443", "10.1.2.3:80"):
+        assert public_base(asked("9.9.9.9", "", Host=host)) == f"http://{host}"
 
 
 def test_our_own_address_is_believed_from_trusted_proxies_only() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -120,6 +121,7 @@ def test_a_broken_pipeline_says_why_and_leaves_the_others(client: httpx.Client) 
     answer = post(client, pipeline="broken")
     assert answer.status_code == 503
     assert "broken.safetensors: file is missing" in answer.json()["detail"][0]["message"]
+    assert int(answer.headers["retry-after"]) > 0
     assert post(client).status_code == 201
     ready = client.get("/readyz")
     assert ready.status_code == 200
@@ -151,6 +153,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"settings": {"steps": 2.5}}, "settings.steps"),
     ({"settings": {"steps": "many"}}, "settings.steps"),
     ({"settings": {"steps": True}}, "settings.steps"),
+    ({"settings": {"steps": 10**400}}, "settings.steps"),  # more than any float holds
+    ({"settings": {"steps": -(10**4000)}}, "settings.steps"),
+    ({"settings": {"samples": 10**400}}, "settings.samples"),
+    ({"settings": {"seed": 10**400}}, "settings.seed"),
+    ({"settings": {"guidance_scale": 10**400}}, "settings.guidance_scale"),
+    ({"settings": {"schedule": {"sigma_max": 10**400}}}, f"{SCHEDULE}.sigma_max"),
     ({"settings": {"steps": float("nan")}}, "settings.steps"),
     ({"settings": {"steps": 100, "samples": 8}}, "settings.steps"),
     ({"settings": {"samples": 9}}, "settings.samples"),
@@ -278,7 +286,8 @@ def test_not_ready_while_loading(serve: Callable[..., Live]) -> None:
     slow = Slow()
     server = serve(slow, wait=False)
     with httpx.Client(base_url=server.url) as client:
-        assert client.get("/readyz").status_code == 503
+        ready = client.get("/readyz")
+        assert ready.status_code == 503 and int(ready.headers["retry-after"]) > 0
         assert client.get("/healthz").status_code == 200
         refused = post(client)
         assert refused.status_code == 503
@@ -289,6 +298,33 @@ def test_not_ready_while_loading(serve: Callable[..., Live]) -> None:
         assert post(client).status_code == 201
 
 
+def test_a_dead_engine_is_neither_healthy_nor_ready(serve: Callable[..., Live]) -> None:
+    server = serve(Toy())
+    with httpx.Client(base_url=server.url) as client:
+        assert [client.get(path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
+        server.services.engine.stop()
+        for path in ("/healthz", "/readyz"):
+            answer = client.get(path)
+            assert answer.status_code == 503 and int(answer.headers["retry-after"]) > 0
+
+
+def test_every_refusal_is_counted_by_its_reason(serve: Callable[..., Live]) -> None:
+    server = serve(Toy(), max_rooms=0, room_lookups=1, room_lookups_per_minute=0.01)
+    with httpx.Client(base_url=server.url) as client:
+        client.post("/api/rooms")
+        for path in ("/api/rooms/AAAAAA", "/api/rooms/AAAAAA", "/room/AAAAAA"):
+            client.get(path)
+        post(client, settings={"steps": 0})
+        with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as raw:
+            raw.sendall(b"not HTTP\r\n\r\n")
+            assert raw.recv(100).startswith(b"HTTP/1.1 400 ")
+        told = client.get("/metrics").text
+    assert 'twofold_busy_total{reason="rooms"} 1.0' in told
+    assert 'twofold_busy_total{reason="lookups"} 2.0' in told
+    for status, times in ((503, 1), (404, 1), (422, 1), (400, 1)):
+        assert f'twofold_refusals_total{{status="{status}"}} {times}.0' in told, status
+
+
 def test_metrics_count_batches_runs_and_streams(serve: Callable[..., Live]) -> None:
     toy = Toy()
     toy.net.hold()
@@ -296,10 +332,12 @@ def test_metrics_count_batches_runs_and_streams(serve: Callable[..., Live]) -> N
     with httpx.Client(base_url=server.url) as client:
         run = post(client, settings={"steps": 3, "samples": 2}).json()
         with Events(server.url + run["events"]) as stream:
-            next(iter(stream))
+            events = iter(stream)
+            toy.net.permit(1)
+            assert [next(events)["event"] for _ in range(2)] == ["start", "frame"]  # it has begun
             during = client.get("/metrics").text
-            toy.net.permit(3)
-            list(stream)
+            toy.net.permit(2)
+            list(events)
         after = client.get("/metrics").text
     assert "twofold_streams 1.0" in during
     assert "twofold_runs_live 1.0" in during

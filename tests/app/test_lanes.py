@@ -71,6 +71,26 @@ def test_two_networks_are_computed_at_the_same_time() -> None:
     engine.stop()
 
 
+def test_a_network_that_waits_keeps_no_other_one_waiting() -> None:
+    """Whichever began first; tests of pages that hold two networks rely on a third lane for all else."""
+    waiting, free = [Toy(), Toy()], Toy()
+    for toy in waiting:
+        toy.net.hold()
+    held = [Watcher() for _ in waiting]
+    engine = started(
+        *(Job(t.run("well", settings(steps=3)), w, 1) for t, w in zip(waiting, held, strict=True)),
+        lanes=3,
+    )
+    engine.submit(Job(free.run("well", settings(steps=3)), late := Watcher(), 1))
+    assert late.wait().result is not None
+    assert [watcher.steps for watcher in held] == [[], []]
+    waiting[1].net.permit(3)
+    assert held[1].wait().result is not None and held[0].steps == []
+    waiting[0].net.permit(3)
+    assert held[0].wait().result is not None
+    engine.stop()
+
+
 @pytest.mark.parametrize("lanes", [1, 2, 3])
 def test_many_runs_of_few_networks_are_what_they_are_alone(lanes: int) -> None:
     toys = [Toy(), Toy("image"), Toy()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
+import socket
 import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
@@ -381,7 +382,7 @@ def test_a_run_that_is_not_shown_any_more_is_forgotten(serve: Serve) -> None:
 def test_the_room_keeps_a_run_alive_that_its_presenter_has_left(serve: Serve) -> None:
     toy = Toy()
     toy.net.hold()
-    server = serve(toy, grace_s=0, unclaimed_s=0.2)
+    server = serve(toy, grace_s=0)
     door = Door(server)
     run = begin(server)
     door.show(run)
@@ -390,6 +391,66 @@ def test_the_room_keeps_a_run_alive_that_its_presenter_has_left(serve: Serve) ->
     toy.net.permit(20)
     with Events(f"{door.url}/events") as stream:
         assert run_events(stream, run)[-1]["data"]["event"] == "done"
+
+
+def test_a_crowd_that_comes_at_once_does_not_overfill_a_room(serve: Serve) -> None:
+    server = serve(Toy(), room_followers=2)
+    door = Door(server)
+    begin(server)
+    host, port = server.url.removeprefix("http://").split(":")
+    crowd = [socket.create_connection((host, int(port)), timeout=30) for _ in range(12)]
+    while len(server.server.server_state.connections) < 12:
+        pass
+    # The event loop finds all of them at once when it comes back.
+    loop, back = server.services.runs._loop, threading.Event()
+    assert loop is not None
+    loop.call_soon_threadsafe(back.wait, 30)
+    for connection in crowd:
+        head = f"GET /api/rooms/{door.code}/events HTTP/1.1\r\nHost: {host}\r\n\r\n"
+        connection.sendall(head.encode())
+    back.set()
+    statuses = [connection.recv(12)[9:] for connection in crowd]
+    assert sorted(statuses) == [b"200"] * 2 + [b"503"] * 10
+    for connection in crowd:
+        connection.close()
+    while server.services.rooms._admitted or door.view()["followers"]:
+        pass  # until the server has seen that they are gone
+
+
+def test_what_a_room_shows_only_its_presenter_stops(serve: Serve) -> None:
+    toy = Toy()
+    toy.net.hold()
+    server = serve(toy)
+    door, other = Door(server), Door(server)
+    shown, alone = begin(server), begin(server)
+
+    def stop(run: str, key: str = "") -> httpx.Response:
+        return http.delete(f"{server.url}/api/runs/{run}", headers={"X-Room-Key": key})
+
+    door.show(shown)
+    other.show(shown)  # a follower knows the id, and may open a room too
+    for key in ("", "x", other.key):
+        refused = stop(shown, key)
+        assert refused.status_code == 403
+        assert refused.json()["detail"][0]["field"] == "X-Room-Key"
+    assert http.get(f"{server.url}/api/runs/{shown}").json()["state"] != "cancelled"
+    assert stop(alone).status_code == 204  # runs of nobody's room are as they were
+    assert stop(shown, door.key).status_code == 204
+    toy.net.permit(100)
+    assert all_events(f"{server.url}/api/runs/{shown}/events")[-1]["data"]["state"] == "cancelled"
+
+
+def test_a_run_that_is_shown_no_more_may_be_stopped_again(serve: Serve) -> None:
+    server = serve(Toy())
+    door = Door(server)
+    run, next_run = begin(server), begin(server)
+    url = f"{server.url}/api/runs"
+    door.show(run)
+    door.show(next_run)
+    assert http.delete(f"{url}/{run}").status_code == 204
+    assert http.delete(f"{url}/{next_run}").status_code == 403
+    assert door.end().status_code == 204
+    assert http.delete(f"{url}/{next_run}").status_code == 204
 
 
 def test_ending_a_room_tells_its_followers_and_forgets_it(door: Door) -> None:

@@ -34,6 +34,10 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("TRUSTED_PROXIES", "nginx"),
         ("LOG_FORMAT", "xml"),
         ("MAX_CONNECTIONS", "0"),
+        ("PIPELINES", " , "),
+        ("KEEP_S", "nan"),
+        ("GRACE_S", "soon"),
+        ("LOG_INPUTS", "perhaps"),
     ],
 )
 def test_nonsense_is_refused_at_start(

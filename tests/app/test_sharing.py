@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -10,6 +12,7 @@ from live import Live, live
 from pydantic import ValidationError
 from toy import Toy
 
+from app import qr
 from app.headers import CONTENT_SECURITY_POLICY
 from app.settings import Settings
 
@@ -89,3 +92,45 @@ def test_the_panels_of_a_query(server: Live, query: str, ids: str) -> None:
 def test_it_speaks_the_language_of_the_query(server: Live) -> None:
     page = httpx.get(f"{server.url}/embed?lang=de").text
     assert '<html lang="de"' in page
+
+
+def test_a_code_is_drawn_once_beside_the_event_loop_and_one_at_a_time(
+    server: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[str, str]] = []
+    busy = threading.Lock()
+    original = qr.segno.make_qr
+
+    def draw(address: str, **options: str) -> object:
+        assert busy.acquire(blocking=False), "two at once"
+        try:
+            drawn.append((address.rpartition("/")[2], threading.current_thread().name))
+            return original(address, **options)
+        finally:
+            busy.release()
+
+    monkeypatch.setattr(qr.segno, "make_qr", draw)
+    qr._drawn.cache_clear()
+    paths = [f"/?{k}{'x' * 400}" for k in range(6)] * 2
+    with httpx.Client(base_url=server.url) as client, ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda p: client.get("/api/qr.svg", params={"path": p}), paths))
+    assert {answer.status_code for answer in answers} == {200}
+    assert sorted(path for path, _ in drawn) == sorted({path[1:] for path in paths})
+    assert not any(thread == "server" for _, thread in drawn)  # where the event loop runs
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["//evil.example", "/\\evil.example", "https://evil.example", "evil.example", "/a\nb", "/\x00",
+     "/\u202e", "", "/" + "x" * 1000],
+)  # fmt: skip
+def test_a_code_leads_nowhere_else(server: Live, path: str) -> None:
+    answer = httpx.get(f"{server.url}/api/qr.svg", params={"path": path})
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["field"] == "path"
+
+
+def test_no_link_of_a_page_leads_to_another_host(server: Live) -> None:
+    answer = httpx.get(f"{server.url}//evil.example/", headers={"Accept": "text/html"})
+    assert answer.status_code == 404
+    assert 'href="//' not in answer.text and 'href="/evil.example/?lang=de"' in answer.text

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urlsplit
+from time import monotonic
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 from live import Live, all_events
-from playwright.sync_api import ConsoleMessage, Page, Request
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
 from toy import Toy
+
+T = TypeVar("T")
+# Bounds, not waits: a machine that does something else beside the tests is slow.
+PATIENCE_MS = 60_000
+VIEWERS = ("**/3Dmol-min.js", "**/plotly.min.js")
 
 
 @dataclass
@@ -30,6 +37,52 @@ class Watch:
 
     def unexpected(self) -> list[str]:
         return [p for p in self.problems if not any(part in p for part in self.expected)]
+
+
+def address(page: Page) -> str:
+    """Where the page is, as it says itself: ``page.url`` hears of ``replaceState`` a moment later."""
+    return str(page.evaluate("() => location.href"))
+
+
+def query_of(page: Page) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(address(page)).query)
+
+
+def without_viewers(page: Page) -> None:
+    """The 3-D viewer and Plotly have no part in most tests and take seconds each to start. Molecules are
+    then drawn flat, and charts are tables."""
+    for script in VIEWERS:
+        page.route(script, lambda route: route.fulfill(status=200, body=""))
+
+
+def comes(page: Page, look: Callable[[], T], fits: Callable[[T], bool]) -> T:
+    """What ``look`` finds as soon as it fits, for what no selector can tell."""
+    end = monotonic() + PATIENCE_MS / 1000
+    while not fits(found := look()):
+        assert monotonic() < end, f"it has not come; the last was {str(found)[:500]}"
+        page.wait_for_timeout(50)
+    return found
+
+
+def not_wider(page: Page, width: int) -> None:
+    """Nothing sticks out of the window, once what follows its size has followed."""
+    comes(
+        page,
+        lambda: page.evaluate("() => document.documentElement.scrollWidth"),
+        lambda w: w <= width,
+    )
+
+
+def settled_shot(page: Page, place: Locator) -> bytes:
+    """What is seen there as soon as three looks in a row see the same. Another process draws it, and a
+    camera may glide to its place; every look makes a frame."""
+    seen: list[bytes] = []
+
+    def look() -> list[bytes]:
+        seen.append(place.screenshot())
+        return seen[-3:]
+
+    return comes(page, look, lambda last: len(last) == 3 and len(set(last)) == 1)[0]
 
 
 def run_of(server: Live, pipeline: str, input: dict[str, Any], **settings: Any) -> dict[str, Any]:
@@ -73,10 +126,16 @@ class Stage:
     traces: dict[str, Any] = field(default_factory=dict)
 
     def open(self, query: str = "", wait: bool = True) -> Stage:
+        """With its recorded runs on it and what is on offer known, if ``wait``."""
         self.page.goto(f"{self.server.url}/?lowgfx=1{query}")
         if wait:
             self.page.wait_for_selector("body[data-ready]")
+            expect(self.page.locator("#settings-form fieldset").first).to_be_attached()
         return self
+
+    def charted(self) -> None:
+        """The curves are there; of a stage with Plotly."""
+        expect(self.page.locator("#chart")).to_have_attribute("data-state", "drawn")
 
     def still(self) -> Stage:
         """Playback off, playhead at the noise."""
@@ -96,6 +155,6 @@ class Stage:
     def origin(self, pipeline: str) -> str:
         return self.page.locator(f"#{pipeline} .origin").inner_text()
 
-    def until(self, condition: str, timeout: float = 15_000) -> None:
+    def until(self, condition: str) -> None:
         """Waits for a JavaScript condition; a function, because the policy forbids eval."""
-        self.page.wait_for_function(f"() => {condition}", timeout=timeout)
+        self.page.wait_for_function(f"() => {condition}")

@@ -14,17 +14,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from browser_stage import Stage, Watch, run_of, settling
+from browser_stage import PATIENCE_MS, Stage, Watch, run_of, settling, without_viewers
 from live import Live, live
 from molecule_toy import MoleculeToy, TwinToy
 from picture_toy import PictureToy, TokenToy
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from school import Frames, Molecule, Picture, School, light
 from toy import Toy
 
 from models.dye.pipeline import Dye
 
-expect.set_options(timeout=20_000)  # a machine that trains beside the tests is slow
+expect.set_options(timeout=PATIENCE_MS)
 
 FLAGS = [
     "--no-sandbox",
@@ -50,14 +50,44 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
     return {**browser_context_args, "viewport": {"width": 1366, "height": 768}}
 
 
+@pytest.fixture
+def new_context(new_context: Callable[..., BrowserContext]) -> Callable[..., BrowserContext]:
+    def patient(**settings: Any) -> BrowserContext:
+        context = new_context(**settings)
+        context.set_default_timeout(PATIENCE_MS)
+        return context
+
+    return patient
+
+
 @pytest.fixture(autouse=True)
-def watch(page: Page) -> Iterator[Watch]:
+def watch(request: pytest.FixtureRequest) -> Iterator[Watch]:
     watching = Watch()
-    page.on("console", watching.console)
-    page.on("pageerror", lambda error: watching.problems.append(f"exception: {error}"))
-    page.on("request", watching.request)
+    if "page" in request.fixturenames:  # tests of pure modules have none, it takes time to open
+        page: Page = request.getfixturevalue("page")
+        page.on("console", watching.console)
+        page.on("pageerror", lambda error: watching.problems.append(f"exception: {error}"))
+        page.on("request", watching.request)
     yield watching
     assert watching.unexpected() == []
+
+
+@pytest.fixture
+def serve(serve: Callable[..., Live], browser: Browser) -> Iterator[Callable[..., Live]]:
+    """With a lane for each of two networks that a test may hold and one for all else, so that what is
+    held never stands in the way of another run, whichever of them began first."""
+    urls: list[str] = []
+
+    def start(*pipelines: Any, **settings: Any) -> Live:
+        server = serve(*pipelines, **{"threads": 3, "lanes": 3, **settings})
+        urls.append(server.url)
+        return server
+
+    yield start
+    # Pages end before their server does: else they complain of its absence while the test is over.
+    for page in [page for context in browser.contexts for page in context.pages]:
+        if page.url.startswith(tuple(urls)):
+            page.close()
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +95,7 @@ def origin(browser: Browser) -> Iterator[Page]:
     """One page of the server for all tests here; it has no pipelines, only files."""
     server = live({})
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{server.url}/docs")
     yield page
     page.close()
@@ -88,27 +119,31 @@ def toys() -> tuple[Toy, Toy]:
 
 
 @pytest.fixture
-def stage(page: Page, serve: Callable[..., Live], toys: tuple[Toy, Toy]) -> Stage:
-    """The page on a server of its own, with recorded runs of the same toys."""
+def full(page: Page, serve: Callable[..., Live], toys: tuple[Toy, Toy]) -> Stage:
+    """The page on a server of its own, with recorded runs of the same toys, the 3-D viewer and Plotly."""
     return stage_of(page, serve(*toys), *toys)
 
 
 @pytest.fixture
+def stage(full: Stage, page: Page) -> Stage:
+    """The same without the viewers."""
+    without_viewers(page)
+    return full
+
+
+@pytest.fixture
 def pictures(page: Page, serve: Callable[..., Live]) -> Stage:
-    """The same with a picture pipeline that knows the tricks, and one that draws by tokens. Without the
-    3-D viewer and Plotly, which have no part in that and take seconds each to start."""
-    for script in ("**/3Dmol-min.js", "**/plotly.min.js"):
-        page.route(script, lambda route: route.fulfill(status=200, body=""))
+    """The same with a picture pipeline that knows the tricks, and one that draws by tokens."""
+    without_viewers(page)
     picture, molecule = PictureToy(), Toy("molecule", id="alphafold3")
     return stage_of(page, serve(picture, molecule, TokenToy()), picture, molecule, tokens=True)
 
 
 @pytest.fixture
 def molecules(page: Page, serve: Callable[..., Live]) -> Stage:
-    """The page with a molecule pipeline that has everything, and a twin beside it. Without the 3-D viewer
-    and Plotly: the flat drawing answers to the same calls."""
-    for script in ("**/3Dmol-min.js", "**/plotly.min.js"):
-        page.route(script, lambda route: route.fulfill(status=200, body=""))
+    """The same with a molecule pipeline that has everything, and a twin beside it: the flat drawing answers
+    to the same calls as the 3-D viewer."""
+    without_viewers(page)
     picture, molecule = Toy("image", id="dalle2"), MoleculeToy()
     return stage_of(page, serve(picture, molecule, TwinToy()), picture, molecule)
 

@@ -157,6 +157,10 @@ class MoleculeToy(Toy):
     def view(self, plan: Any, settings: SampleSettings) -> MoleculeView:
         return MoleculeView(plan, settings.samples)
 
+    def let_go(self) -> None:
+        for net in self.nets.values():
+            net.let_go()
+
 
 class TwinView(MoleculeView):
     def frame(self, request: Request, denoised: Tensor) -> Frame:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-from browser_stage import Stage
+from browser_stage import Stage, without_viewers
 from picture_toy import PictureToy, PictureView
 from playwright.sync_api import Page, Route, expect
 from torch import Tensor
@@ -148,6 +148,10 @@ class School(Stage):
             "(all) => all.map(({ dataset }) => dataset.done === 'true')"
         )
 
+    def all_done(self) -> None:
+        expect(self.page.locator(".lesson-steps button:not([data-done=true])")).to_have_count(0)
+        assert all(self.done) and self.done
+
     def is_done(self) -> None:
         expect(self.page.locator(".lesson-tick")).to_have_attribute("data-done", "true")
 
@@ -175,15 +179,18 @@ class School(Stage):
         self.page.click("#run")
         expect(self.page.locator("#run")).to_have_attribute("data-state", "idle")
 
-    def says(self, selector: str) -> str:
-        expect(self.page.locator(selector)).to_be_visible()
-        return self.page.locator(selector).inner_text()
+    def says(self, selector: str, *texts: str) -> str:
+        """What is said there, once it holds all of ``texts``: the lesson looks ten times a second."""
+        place = self.page.locator(selector)
+        expect(place).to_be_visible()
+        for text in texts:
+            expect(place).to_contain_text(text)
+        return place.inner_text()
 
 
 def light(page: Page, traces: Mapping[str, Any]) -> None:
-    """Without the 3-D viewer and Plotly, which have no part in this and take seconds each to start."""
-    for script in ("**/3Dmol-min.js", "**/plotly.min.js"):
-        page.route(script, lambda route: route.fulfill(status=200, body=""))
+    """Without the viewers, and with these recordings."""
+    without_viewers(page)
 
     def recorded(route: Route) -> None:
         id = urlsplit(route.request.url).path.rsplit("/", 1)[1].removesuffix(".json")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser_stage import Stage, Watch
+from browser_stage import Stage, Watch, address, not_wider
 from conftest import stage_of
 from live import Live, live
 from molecule_toy import MoleculeToy, TwinToy
@@ -44,23 +44,26 @@ def whole(page: Page, serve: Callable[..., Live]) -> Stage:
 
 
 def test_the_stage_from_its_first_picture_to_its_last(whole: Stage, page: Page) -> None:
-    whole.open()
-    page.wait_for_selector("#chart[data-state=drawn]", timeout=30_000)
+    whole.open().charted()
     judged(page, "recorded")
     page.click("#settings summary")
     judged(page, "settings")
     page.keyboard.press("Escape")
-    whole.picture.net.hold()
-    whole.molecule.net.hold()
+    assert isinstance(whole.molecule, MoleculeToy)
+    nets = (whole.picture.net, whole.molecule.nets[False])
+    for net in nets:
+        net.hold()
     page.click("#run")
-    whole.picture.net.permit(2)
-    whole.molecule.net.permit(2)
-    expect(page.locator("#dalle2 .origin[data-origin=live]")).to_be_visible()
+    for net in nets:
+        net.permit(2)
+    for id in ("dalle2", "alphafold3"):
+        expect(page.locator(f"#{id} .origin[data-origin=live]")).to_be_visible()
+        expect(page.locator(f"#{id} [data-role=status]")).to_contain_text("step")
     whole.still()
     expect(page.locator(".follow")).to_be_visible()
     judged(page, "in mid-run")
-    whole.picture.net.permit(99)
-    whole.molecule.net.permit(99)
+    for net in nets:
+        net.permit(99)
     expect(page.locator("#run")).to_have_attribute("data-state", "idle")
     page.locator("#track").focus()
     page.keyboard.press("End")
@@ -116,7 +119,7 @@ def test_the_other_pages(plain: Live, page: Page, watch: Watch, path: str) -> No
     page.wait_for_selector(PAGES[path])
     judged(page, path)
     page.set_viewport_size({"width": 390, "height": 844})
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    not_wider(page, 390)
 
 
 def test_what_is_not_there_has_a_page_and_a_way_back(plain: Live, page: Page, watch: Watch) -> None:
@@ -126,7 +129,7 @@ def test_what_is_not_there_has_a_page_and_a_way_back(plain: Live, page: Page, wa
     expect(page.locator("html")).to_have_attribute("lang", "de")
     page.click("main a >> nth=0")
     expect(page.locator("#track")).to_be_visible()
-    assert "lang=de" in page.url
+    assert "lang=de" in address(page)
 
 
 def test_the_whole_way_by_keyboard_alone(whole: Stage, page: Page) -> None:
@@ -173,7 +176,7 @@ def test_the_whole_way_by_keyboard_alone(whole: Stage, page: Page) -> None:
     keys.press("Enter")
     expect(page.locator("#lesson h3")).to_be_visible()
     reach(page, "[data-hold=next]")
-    assert re.search(r"lesson=\w+", page.url)
+    assert re.search(r"lesson=\w+", address(page))
 
 
 def reach(page: Page, selector: str, most: int = 150) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from browser_stage import not_wider
 from live import Live, live
 from playwright.sync_api import Page, expect
 
@@ -51,9 +52,9 @@ def with_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("path", ["/models", *(f"/models/{id}" for id in CARDS)])
 def test_a_card_is_accessible_and_fits_every_screen(server: Live, page: Page, path: str) -> None:
     page.goto(server.url + path)
-    for size, (width, height) in SIZES.items():
+    for width, height in SIZES.values():
         page.set_viewport_size({"width": width, "height": height})
-        assert page.evaluate("() => document.documentElement.scrollWidth") <= width, size
+        not_wider(page, width)
     for theme in ("light", "dark"):
         page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", theme)
         found = Axe().run(page).response["violations"]
@@ -64,11 +65,11 @@ def test_curves_are_drawn_and_said(server: Live, page: Page, with_curves: Callab
     page.goto(f"{server.url}/models/dalle2")
     page.wait_for_selector("body[data-ready]")
     expect(page.locator("#training-plot .legendtext")).to_have_text(["clip", "prior", "decoder"])
-    assert page.locator("#guidance-plot .scatter .point").count() == 6
+    expect(page.locator("#guidance-plot .scatter .point")).to_have_count(6)
     row = page.locator("tr", has=page.get_by_role("rowheader", name="prior", exact=True))
     expect(row.locator("td")).to_have_text(["1,000", "3.3", "1", "0.03846", "0.02"])
     page.set_viewport_size({"width": 390, "height": 844})
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    not_wider(page, 390)
 
 
 def test_charts_that_do_not_come_leave_the_table(

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from browser_stage import Watch, run_of
+from browser_stage import PATIENCE_MS, Watch, comes, run_of
 from live import Live, live
 from molecule_toy import MoleculeToy, TwinToy
 from picture_toy import PictureToy, TokenToy
@@ -58,6 +58,7 @@ def slides() -> Iterator[tuple[str, dict[str, bytes]]]:
 @pytest.fixture(scope="module")
 def slide(browser: Browser, server: Live) -> Iterator[tuple[Page, Watch, list[dict[str, Any]]]]:
     page = browser.new_page(viewport={"width": 1000, "height": 600}, reduced_motion="reduce")
+    page.set_default_timeout(PATIENCE_MS)
     watching, posted = Watch(), []
     page.on("console", watching.console)
     page.on("pageerror", lambda error: watching.problems.append(f"exception: {error}"))
@@ -130,14 +131,17 @@ def test_it_fits_its_frame(
     slide: tuple[Page, Watch, list], slides: Any, server: Live, width: int, height: int, theme: str
 ) -> None:
     frame = framed(slide, slides, f"{server.url}/embed?lowgfx=1&theme={theme}", width, height)
-    expect(frame.locator("#alphafold3 [data-role=status]")).not_to_be_empty()
-    size = frame.locator("html").evaluate("(root) => [root.scrollWidth, root.scrollHeight]")
-    assert size == [width, height]
-    boxes = [
-        frame.locator(s).bounding_box()
-        for s in ("#dalle2 .estimate .well", "#alphafold3 .estimate .well")
-    ]
-    assert all(box and box["width"] > 100 and box["height"] > 90 for box in boxes)
+    for id in ("dalle2", "alphafold3"):
+        expect(frame.locator(f"#{id} .origin")).to_have_text("recorded")
+    size = "(root) => [root.scrollWidth, root.scrollHeight]"
+    root = frame.locator("html")
+    comes(slide[0], lambda: root.evaluate(size), lambda found: found == [width, height])
+    wells = ("#dalle2 .estimate .well", "#alphafold3 .estimate .well")
+
+    def large(boxes: list) -> bool:
+        return all(box and box["width"] > 100 and box["height"] > 90 for box in boxes)
+
+    comes(slide[0], lambda: [frame.locator(well).bounding_box() for well in wells], large)
     for button in ("toggle", "forward", "last", "swap"):
         expect(frame.locator(f"[data-action={button}]")).to_be_in_viewport(ratio=1)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from browser_stage import Watch, run_of
+from browser_stage import PATIENCE_MS, Watch, run_of, without_viewers
 from live import Live, all_events, live
 from molecule_toy import MoleculeToy
 from picture_toy import PictureToy
@@ -54,6 +54,7 @@ def files(server: Live) -> dict[str, bytes]:
 def page_of(browser: Browser, server: Live) -> Iterator[tuple[Page, Watch, list[dict[str, Any]]]]:
     """One page for all tests here, what went wrong in it, and what it asked to be run."""
     page = browser.new_page(viewport={"width": 1366, "height": 768}, reduced_motion="reduce")
+    page.set_default_timeout(PATIENCE_MS)
     watching, posted = Watch(), []
     page.on("console", watching.console)
     page.on("pageerror", lambda error: watching.problems.append(f"exception: {error}"))
@@ -62,8 +63,7 @@ def page_of(browser: Browser, server: Live) -> Iterator[tuple[Page, Watch, list[
         "request",
         lambda r: posted.append(r.post_data_json) if r.url.endswith("/api/runs") else None,
     )
-    for script in ("**/3Dmol-min.js", "**/plotly.min.js"):
-        page.route(script, lambda route: route.fulfill(status=200, body=""))
+    without_viewers(page)
     traces = {
         id: run_of(server, id, INPUTS[id] | ({"prompt": "a toy"} if id == "dalle2" else {}))
         for id in FORMATS

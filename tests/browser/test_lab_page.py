@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from browser_stage import query_of, without_viewers
 from live import Live
 from playwright.sync_api import Page, expect
 from school import Molecule, Picture
@@ -68,7 +68,7 @@ class Lab:
 
     @property
     def asked(self) -> dict[str, list[str]]:
-        return parse_qs(urlsplit(self.page.url).query)
+        return query_of(self.page)
 
     def cells(self, table: str, row: str) -> list[str]:
         line = self.page.locator(f"{table} tr", has=self.page.get_by_role("rowheader", name=row))
@@ -92,8 +92,7 @@ class Lab:
 @pytest.fixture
 def lab(page: Page, serve: Callable[..., Live]) -> Lab:
     page.emulate_media(reduced_motion="reduce")
-    for script in ("**/3Dmol-min.js", "**/plotly.min.js"):
-        page.route(script, lambda route: route.fulfill(status=200, body=""))
+    without_viewers(page)
     pipelines = (LabPicture(), LabMolecule())
     return Lab(page, serve(*pipelines), pipelines)
 
@@ -254,15 +253,13 @@ def test_the_lab_is_accessible_in_every_theme(lab: Lab, page: Page) -> None:
 def test_the_shipped_models_run_under_both_schedules(page: Page, live_server: Live) -> None:
     """Few steps of the real thing: numbers of its own kind, and the picture's 128 pixels compared."""
     page.emulate_media(reduced_motion="reduce")
-    for script in ("**/3Dmol-min.js", "**/plotly.min.js"):
-        page.route(script, lambda route: route.fulfill(status=200, body=""))
+    without_viewers(page)
     lab = Lab(page, live_server, (None, None))
     page.goto(
         f"{live_server.url}/lab?lowgfx=1&prompt=a+sunflower&molecule=CFF&kind=ccd&seed=1"
         "&a=karras_n4&b=af3_n4_g0.8_m0.0625"
     )
-    expect(page.locator("#lab-numbers")).to_be_visible(timeout=60_000)
-    expect(page.locator("#run")).to_have_attribute("data-state", "idle", timeout=60_000)
+    lab.ended()
     bands = ("layout", "shapes", "edges")
     parts = [float(lab.cells("#lab-pairs", f"of this: {band}")[2]) for band in bands]
     whole = float(lab.cells("#lab-pairs", "final pictures apart")[2])

@@ -10,7 +10,7 @@ import pytest
 import sentences
 from alphafold3 import bad_inputs
 from axe_playwright_python.sync_playwright import Axe
-from browser_stage import Stage, Watch
+from browser_stage import Stage, Watch, address, not_wider
 from catalogues import same
 from playwright.sync_api import Browser, Page, expect
 
@@ -50,25 +50,17 @@ def english(page: Page, known: set[str], language: str) -> set[str]:
     return {text for text in left if not same(ENGLISH_ANYWHERE.sub("", text).strip(), language)}
 
 
-@pytest.fixture
-def wide(stage: Stage, page: Page) -> Stage:
-    """The stage without what has no part in its words."""
-    for script in ("**/3Dmol-min.js", "**/plotly.min.js"):
-        page.route(script, lambda route: route.fulfill(status=200, body=""))
-    return stage
-
-
 def ready(page: Page, url: str) -> None:
     page.goto(url)
     page.locator("body[data-ready]").wait_for()
 
 
-def test_no_english_is_left_on_the_stage(wide: Stage, page: Page) -> None:
-    ready(page, f"{wide.server.url}/?lowgfx=1&lang=en")
+def test_no_english_is_left_on_the_stage(stage: Stage, page: Page) -> None:
+    ready(page, f"{stage.server.url}/?lowgfx=1&lang=en")
     known = set(page.evaluate(TEXTS))
     assert len(known) > 80
     for language in OTHERS:
-        ready(page, f"{wide.server.url}/?lowgfx=1&lang={language}")
+        ready(page, f"{stage.server.url}/?lowgfx=1&lang={language}")
         expect(page.locator(".panel-status").first).not_to_be_empty()
         assert english(page, known, language) == set()
         assert page.locator("html").get_attribute("lang") == {"zh": "zh-Hans"}.get(
@@ -78,21 +70,21 @@ def test_no_english_is_left_on_the_stage(wide: Stage, page: Page) -> None:
 
 @pytest.mark.parametrize("path", ["/lessons", "/models", "/lab?lowgfx=1", "/room", "/docs"])
 def test_no_english_is_left_on_other_pages(
-    wide: Stage, page: Page, path: str, watch: Watch
+    stage: Stage, page: Page, path: str, watch: Watch
 ) -> None:
     watch.expected += ["422"]  # the lab asks for schedules that the toys do not have
     joint = "&" if "?" in path else "?"
     texts = {}
     for language in ("en", "de", "es", "zh"):
-        page.goto(f"{wide.server.url}{path}{joint}lang={language}")
+        page.goto(f"{stage.server.url}{path}{joint}lang={language}")
         page.wait_for_load_state("networkidle")
         texts[language] = set(page.evaluate(TEXTS))
         if language != "en":
             assert english(page, texts["en"], language) == set()
 
 
-def test_the_browsers_language_the_switch_and_the_address(wide: Stage, browser: Browser) -> None:
-    url = wide.server.url
+def test_the_browsers_language_the_switch_and_the_address(stage: Stage, browser: Browser) -> None:
+    url = stage.server.url
     context = browser.new_context(locale="es-MX", viewport={"width": 1366, "height": 768})
     page = context.new_page()
     page.goto(f"{url}/lessons")
@@ -110,20 +102,20 @@ def test_the_browsers_language_the_switch_and_the_address(wide: Stage, browser: 
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # the fourth: Chinese
     expect(page.locator("html")).to_have_attribute("lang", "zh-Hans")
-    assert page.url == f"{url}/lessons?print=dye&lang=zh#top"  # the rest of the address stays
+    assert address(page) == f"{url}/lessons?print=dye&lang=zh#top"  # the rest of the address stays
     page.goto(f"{url}/models")  # the choice is remembered, and the address says so
     expect(page.locator("html")).to_have_attribute("lang", "zh-Hans")
-    assert page.url == f"{url}/models?lang=zh"
+    assert address(page) == f"{url}/models?lang=zh"
     page.locator(".model-list a").first.click()
     expect(page.locator("html")).to_have_attribute("lang", "zh-Hans")
     assert context.cookies() == []
     context.close()
 
 
-def test_the_stage_keeps_its_language_and_loads_no_other(wide: Stage, page: Page) -> None:
+def test_the_stage_keeps_its_language_and_loads_no_other(stage: Stage, page: Page) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    ready(page, f"{wide.server.url}/?lowgfx=1&lang=de&seed=7")
+    ready(page, f"{stage.server.url}/?lowgfx=1&lang=de&seed=7")
     own = [url for url in asked if "/text/" in url]
     assert own and all("/text/de/" in url for url in own)
     assert len({url for url in own if "stage" in url}) == 1
@@ -134,18 +126,18 @@ def test_the_stage_keeps_its_language_and_loads_no_other(wide: Stage, page: Page
     page.locator(".languages summary").click()
     page.locator(".languages a[data-lang=es]").click()
     page.wait_for_url(re.compile("lang=es"))
-    assert "seed=7" in page.url and "lowgfx=1" in page.url
+    assert "seed=7" in address(page) and "lowgfx=1" in address(page)
     expect(page.locator("#run")).to_have_text(part("es", "stage")["run"])
 
 
 @pytest.mark.parametrize("size", SIZES, ids=list(SIZES))
-def test_german_fits(wide: Stage, page: Page, size: str) -> None:
+def test_german_fits(stage: Stage, page: Page, size: str) -> None:
     """The longest words of the four: nothing runs out of the page, of its button or of the menu."""
     width, height = SIZES[size]
     page.set_viewport_size({"width": width, "height": height})
     theme = "&theme=projector" if size == "projection" else ""
-    ready(page, f"{wide.server.url}/?lowgfx=1&lang=de{theme}")
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    ready(page, f"{stage.server.url}/?lowgfx=1&lang=de{theme}")
+    not_wider(page, width)
     page.locator(".languages summary").click()
     cut = page.evaluate(
         """(width) => [...document.querySelectorAll('button, a, summary, h1, h2, figcaption')]
@@ -163,10 +155,10 @@ def test_german_fits(wide: Stage, page: Page, size: str) -> None:
     assert answer.response["violations"] == [], answer.generate_report()
 
 
-def test_words_that_do_not_come_are_said(wide: Stage, page: Page, watch: Watch) -> None:
+def test_words_that_do_not_come_are_said(stage: Stage, page: Page, watch: Watch) -> None:
     watch.expected += ["words did not come", "Failed to load resource"]
     page.route("**/text/de/*.json", lambda route: route.abort())
-    page.goto(f"{wide.server.url}/?lowgfx=1&lang=de")
+    page.goto(f"{stage.server.url}/?lowgfx=1&lang=de")
     expect(page.locator("#trouble")).to_have_text(part("de", "page")["page.broken"])
 
 
@@ -231,8 +223,8 @@ def test_templates_find_their_values(module: Callable[..., Any]) -> None:
     ]  # fmt: skip
 
 
-def test_a_refusal_and_a_note_in_german(wide: Stage, page: Page) -> None:
-    ready(page, f"{wide.server.url}/?lowgfx=1&lang=de")
+def test_a_refusal_and_a_note_in_german(stage: Stage, page: Page) -> None:
+    ready(page, f"{stage.server.url}/?lowgfx=1&lang=de")
     page.fill("#seed", "99999999999")
     page.click("#run")
     expect(page.locator("#seed-error")).to_contain_text("ganze Zahl von 0 bis")

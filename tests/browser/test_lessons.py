@@ -17,7 +17,7 @@ def test_the_dye_spreads_gathers_and_is_stirred(school: School, page: Page) -> N
     page.click("#dye-forward")
     school.is_done()
     assert school.value() == 0 and page.locator("#dye-origin").inner_text() == "computed here"
-    assert "0.99 %" in school.says(".lesson-said")  # 1 part of data in 1 + 10 squared
+    school.says(".lesson-said", "0.99 %")  # 1 part of data in 1 + 10 squared
     school.on()
     page.locator(".lesson-options .option").first.click()
     school.on()
@@ -29,9 +29,9 @@ def test_the_dye_spreads_gathers_and_is_stirred(school: School, page: Page) -> N
         band["name"]: band["settled_at"]
         for band in school.traces["dye"]["events"][-1]["data"]["settling"]["bands"]
     }
-    outcome = school.says(".lesson-outcome")
-    assert bands["far"] > 1.1 * bands["near"] and "You were right." in outcome
-    assert f"{bands['far']:.2g}" in outcome and f"{bands['near']:.2g}" in outcome
+    assert bands["far"] > 1.1 * bands["near"]
+    levels = [f"{bands[name]:.2g}" for name in ("far", "near")]
+    school.says(".lesson-outcome", "You were right.", *levels)
     school.on()
     page.locator("#ticks .equal").click(force=True)
     track, tick = (page.locator(s).bounding_box() for s in ("#track", "#ticks .equal"))
@@ -45,7 +45,7 @@ def test_the_dye_spreads_gathers_and_is_stirred(school: School, page: Page) -> N
     school.on()
     page.get_by_role("button", name="cat").click()
     school.is_done()
-    assert all(school.done)
+    school.all_done()
     expect(page.locator(".lesson-complete")).to_be_visible()
     assert page.locator(".lesson-nav a").get_attribute("href") == "/?lesson=axis&step=1"
 
@@ -64,12 +64,11 @@ def test_two_models_are_watched_on_one_axis(school: School, page: Page) -> None:
     ]
     right = "The picture's" if levels[0] > levels[1] else "The molecule's"
     assert max(levels) > 1.1 * min(levels)  # so it is not "both at about the same"
-    outcome = school.says(".lesson-outcome")
-    assert f"Measured here: {right}." in outcome and "It went another way" in outcome
+    school.says(".lesson-outcome", f"Measured here: {right}.", "It went another way")
     school.on()
     school.press(",")
     school.is_done()
-    assert "Global settled at noise" in school.says(".lesson-said")
+    school.says(".lesson-said", "Global settled at noise")
     page.locator("[data-hold=next]").click()
     school.press("Home", ".")
     school.on()
@@ -83,8 +82,8 @@ def test_two_models_are_watched_on_one_axis(school: School, page: Page) -> None:
     page.click("#dice")
     page.click("#branch")
     school.is_done()
-    assert "The picture was left at step" in school.says(".lesson-said")
-    assert all(school.done)
+    school.says(".lesson-said", "The picture was left at step")
+    school.all_done()
 
 
 def test_one_caption_gives_many_pictures(school: School, page: Page) -> None:
@@ -97,8 +96,8 @@ def test_one_caption_gives_many_pictures(school: School, page: Page) -> None:
     school.slide("picture", 1, 4)
     school.run()
     school.is_done()
-    outcome = school.says(".lesson-outcome")  # the toy's embeddings are at right angles
-    assert "mean cosine of 0." in outcome and "You were right." in outcome
+    # The toy's embeddings are at right angles.
+    school.says(".lesson-outcome", "mean cosine of 0.", "You were right.")
     school.on()
     page.click("#tab-map")
     school.press("End", "Home")
@@ -106,12 +105,12 @@ def test_one_caption_gives_many_pictures(school: School, page: Page) -> None:
     page.select_option("#mode", "direct")
     school.run()
     school.is_done()
-    said = school.says(".lesson-said")  # the toy's judge calls everything a cat
-    assert "4 of 4 without the prior, 4 of 4 with it" in said
+    # The toy's judge calls everything a cat.
+    school.says(".lesson-said", "4 of 4 without the prior, 4 of 4 with it")
     school.on()
     page.get_by_role("button", name="Variations").click()
     school.is_done()
-    assert "Pictures of one idea differ by" in school.says(".lesson-said")
+    school.says(".lesson-said", "Pictures of one idea differ by")
     school.on()
     page.select_option("#mode", "interpolate")
     page.fill("#prompt-to", "a dog")
@@ -122,7 +121,7 @@ def test_one_caption_gives_many_pictures(school: School, page: Page) -> None:
     page.fill("#prompt-to", "a dog")
     school.run()
     school.is_done()
-    assert all(school.done)
+    school.all_done()
 
 
 def test_one_seed_runs_under_several_schedules(school: School, page: Page) -> None:
@@ -137,14 +136,15 @@ def test_one_seed_runs_under_several_schedules(school: School, page: Page) -> No
     school.on()
     page.click("[data-hold=act]")
     school.is_done()
-    outcome = school.says(".lesson-outcome")
     levels = np.linspace(10, 0.01, 20)  # the toy's range; its molecule's data are 0.01 wide
     below = int((levels < 0.01).sum())
-    assert f"{below} of 20 steps of the molecule" in outcome
     assert f"{int((np.array(levels) < 0.01).sum())} of 20" not in usual or below == 0
-    assert "Fewer than a tenth" in outcome and "It went another way" in outcome
+    school.says(
+        ".lesson-outcome",
+        f"{below} of 20 steps of the molecule", "Fewer than a tenth", "It went another way",
+    )  # fmt: skip
     table = page.locator(".lesson-table table")
-    assert [cell.inner_text() for cell in table.locator("thead th").all()] == ["usual", "even"]
+    expect(table.locator("thead th")).to_have_text(["usual", "even"])
     differs = table.get_by_role("row", name="differs from usual").first
     assert float(differs.locator("td").nth(1).inner_text()) >= 0
     school.on()
@@ -163,9 +163,11 @@ def test_one_seed_runs_under_several_schedules(school: School, page: Page) -> No
     school.slide("molecule", 0, 8)
     school.run()
     school.is_done()
-    assert all(school.done)
-    heads = [cell.inner_text() for cell in table.locator("thead th").all()]
-    assert heads == ["usual", "even", "cosine", "published", "usual, few steps"]
+    school.all_done()
+    heads = ["usual", "even", "cosine", "published", "usual, few steps"]
+    expect(table.locator("thead th")).to_have_text(
+        heads
+    )  # the last when the molecule has ended too
 
 
 def test_two_ways_of_drawing_are_compared(school: School, page: Page) -> None:
@@ -176,13 +178,15 @@ def test_two_ways_of_drawing_are_compared(school: School, page: Page) -> None:
     school.on()
     school.run()
     school.is_done()
-    outcome = school.says(".lesson-outcome")
-    assert "DALL·E 1 took 7 network calls, DALL·E 2 12." in outcome  # as the toys count
-    assert "Measured here: DALL·E 2." in outcome
+    school.says(
+        ".lesson-outcome",
+        "DALL·E 1 took 7 network calls, DALL·E 2 12.",  # as the toys count
+        "Measured here: DALL·E 2.",
+    )
     school.on()
     school.press("5")
     school.is_done()
-    assert re.search(r"drawn \d of 6 tokens", school.says(".lesson-said"))
+    expect(page.locator(".lesson-said")).to_have_text(re.compile(r"drawn \d of 6 tokens"))
     school.on()
     page.click("#dice")
     school.run()
@@ -192,8 +196,8 @@ def test_two_ways_of_drawing_are_compared(school: School, page: Page) -> None:
     school.run()
     school.is_done()
     # The toys' judge sees dogs in the one and numbered cats in the other.
-    assert "4 of 4 by DALL·E 1 and 0 of 4 by DALL·E 2" in school.says(".lesson-said")
-    assert all(school.done)
+    school.says(".lesson-said", "4 of 4 by DALL·E 1 and 0 of 4 by DALL·E 2")
+    school.all_done()
 
 
 def test_one_protein_is_folded_twice_and_a_ligand_has_no_frames(
@@ -210,14 +214,13 @@ def test_one_protein_is_folded_twice_and_a_ligand_has_no_frames(
     page.click("#dice")
     school.run()
     school.is_done()
-    said = school.says(".lesson-said")
-    assert said.endswith("AlphaFold 2 by 0 Å.") and "AlphaFold 3 changed by" in said
+    said = school.says(".lesson-said", "AlphaFold 3 changed by", "AlphaFold 2 by 0 Å.")
+    assert said.endswith("AlphaFold 2 by 0 Å.")
     school.on()
     page.locator(".lesson-options .option").nth(2).click()
     school.on()
     page.fill("#molecule", "CFF")
     school.run()
     school.is_done()
-    outcome = school.says(".lesson-outcome")
-    assert "no frames and no torsions" in outcome and "You were right." in outcome
-    assert all(school.done)
+    school.says(".lesson-outcome", "no frames and no torsions", "You were right.")
+    school.all_done()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 from axe_playwright_python.sync_playwright import Axe
-from browser_stage import Stage
+from browser_stage import Stage, query_of
 from playwright.sync_api import Page, expect
 
 from app.wire import encode_array
@@ -61,6 +60,7 @@ def test_pixels_and_places_on_the_axis_are_linked(pictures: Stage, page: Page) -
     pixel = page.locator("#dalle2 [data-role=estimate] canvas.pixels")
     pixel.hover(position={"x": 20, "y": 30})
     words = page.locator(".linkhead span")
+    expect(words).to_be_attached()  # its module comes with the first look
     page.mouse.move(0, 0)
     pixel.hover(position={"x": 22, "y": 30})
     expect(words).to_contain_text("pixel")
@@ -85,15 +85,15 @@ def test_pixels_and_places_on_the_axis_are_linked(pictures: Stage, page: Page) -
     expect(page.locator("#map-summary")).to_contain_text("concepts")
     page.click("#to-lab")
     page.wait_for_url("**/lab?**")
-    asked = parse_qs(urlsplit(page.url).query)
+    asked = query_of(page)
     assert asked["prompt"] == ["a toy"] and asked["seed"] == ["3"] and value > 0
 
 
-def test_the_curves_lead_to_their_frames(stage: Stage, page: Page) -> None:
-    stage.open()
+def test_the_curves_lead_to_their_frames(full: Stage, page: Page) -> None:
+    full.open()
     page.locator("#track").focus()
     page.keyboard.press("End")
-    expect(page.locator("#chart")).to_have_attribute("data-state", "drawn")
+    full.charted()
     page.locator("#stage").hover()
     expect(page.locator(".linkhead").first).to_be_attached()
     frame = page.locator("#chart-frame")
@@ -103,14 +103,14 @@ def test_the_curves_lead_to_their_frames(stage: Stage, page: Page) -> None:
     width = (frame.bounding_box() or {})["width"]
     frame.hover(position={"x": 0.3 * width, "y": 300}, force=True)
     expect(status).to_contain_text("step")  # the frames of that place, while the playhead stays
-    assert stage.value() == 100
+    assert full.value() == 100
     page.mouse.move(2, 2)
     expect(status).to_contain_text("finished")
     page.locator("#chart-panel > .table summary").click()
     row = page.locator("#chart-table button").nth(2)
     row.focus()
     page.keyboard.press("Enter")
-    assert 0 < stage.value() < 100
+    assert 0 < full.value() < 100
 
 
 def test_pairs_of_the_matrix_are_linked_to_atoms(molecules: Stage, page: Page) -> None:

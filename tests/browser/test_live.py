@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-import pytest
-from browser_stage import Stage, Watch
+from browser_stage import Stage, Watch, comes
 from live import Live
 from playwright.sync_api import Page, Route, expect
 from toy import Toy
@@ -57,15 +57,18 @@ def test_stop_ends_the_run_on_the_server(stage: Stage, page: Page) -> None:
     id = answer.value.json()["id"]
     stage.picture.net.permit(1)
     page.wait_for_selector("#dalle2 .origin[data-origin=live]")
-    page.click("#run")
+    page.wait_for_selector("#alphafold3 .origin[data-origin=live]")
+    with page.expect_response(
+        lambda a: a.request.method == "DELETE" and a.url.endswith(f"/api/runs/{id}")
+    ) as gone:
+        page.click("#run")
+    assert gone.value.status == 204
     expect(page.locator("#run")).to_have_text("Run")
+    # Not before: what may be computed is computed faster than a page can ask to stop it.
     stage.picture.net.permit(9)
     stage.molecule.net.permit(9)
-    with httpx.Client() as client:
-        for _ in range(200):
-            if client.get(f"{stage.server.url}/api/runs/{id}").json()["state"] == "cancelled":
-                return
-    pytest.fail("the run was not cancelled")
+    state = f"{stage.server.url}/api/runs/{id}"
+    comes(page, lambda: httpx.get(state).json()["state"], lambda found: found == "cancelled")
 
 
 def test_enter_in_a_field_runs(stage: Stage, page: Page) -> None:
@@ -83,20 +86,37 @@ def test_an_example_runs_its_own_panel_only(stage: Stage, page: Page) -> None:
     assert stage.origin("dalle2") == "recorded"
 
 
-def refuse(page: Page, status: int, problem: dict[str, str], **headers: str) -> list[dict]:
-    """The next POST is refused; -> the bodies that were posted."""
-    posted: list[dict] = []
+@dataclass
+class Refusing:
+    """Stands before the server: the first POST is refused, the next ones wait until :meth:`relent`, so that
+    what the page says meanwhile can be read at leisure."""
+
+    posted: list[dict] = field(default_factory=list)  # bodies
+    waiting: list[Route] = field(default_factory=list)
+    relented: bool = False
+
+    def relent(self) -> None:
+        self.relented = True
+        for route in self.waiting:
+            route.continue_()
+
+
+def refuse(page: Page, status: int, problem: dict[str, str], **headers: str) -> Refusing:
+    gate = Refusing()
 
     def handle(route: Route) -> None:
-        posted.append(route.request.post_data_json)
-        if len(posted) > 1:
+        gate.posted.append(route.request.post_data_json)
+        if len(gate.posted) == 1:
+            body = json.dumps({"detail": [problem]})
+            kind = "application/json"
+            route.fulfill(status=status, body=body, content_type=kind, headers=headers)
+        elif gate.relented:
             route.continue_()
-            return
-        body = json.dumps({"detail": [problem]})
-        route.fulfill(status=status, body=body, content_type="application/json", headers=headers)
+        else:
+            gate.waiting.append(route)
 
     page.route("**/api/runs", handle)
-    return posted
+    return gate
 
 
 def test_a_bad_input_is_explained_beside_its_field(stage: Stage, page: Page, watch: Watch) -> None:
@@ -142,11 +162,12 @@ def test_a_full_server_is_asked_again_after_the_wait(
     watch.expected = ["429"]
     stage.open()
     problem = {"field": "", "message": "the server is full", "accepted": ""}
-    posted = refuse(page, 429, problem, **{"Retry-After": "1"})
+    gate = refuse(page, 429, problem, **{"Retry-After": "1"})
     page.locator("#molecule-examples button").first.click()
     expect(page.locator("#molecule-error")).to_contain_text("trying again in 1 s")
+    gate.relent()
     page.wait_for_selector("#alphafold3 .origin[data-origin=live]")
-    assert len(posted) == 2 and posted[0] == posted[1]
+    assert len(gate.posted) == 2 and gate.posted[0] == gate.posted[1]
     expect(page.locator("#molecule-error")).to_be_hidden()
 
 
@@ -154,12 +175,11 @@ def test_a_model_that_is_still_loading_is_waited_for(
     stage: Stage, page: Page, watch: Watch
 ) -> None:
     watch.expected = ["503"]
-    asked: list[str] = []
+    loading = [True]
 
     def loading_first(route: Route) -> None:
-        asked.append(route.request.url)
         listed = route.fetch().json()
-        if len(asked) == 1:
+        if loading:
             off = {"id": "dalle2", "available": False, "reason": "it is still loading"}
             listed["pipelines"] = [off if p["id"] == "dalle2" else p for p in listed["pipelines"]]
         route.fulfill(status=200, json=listed)
@@ -167,15 +187,18 @@ def test_a_model_that_is_still_loading_is_waited_for(
     page.route("**/api/pipelines", loading_first)
     message = "dalle2 is not available: it is still loading"
     problem = {"field": "pipeline", "message": message, "accepted": ""}
-    posted = refuse(page, 503, problem, **{"Retry-After": "1"})
+    gate = refuse(page, 503, problem, **{"Retry-After": "1"})
     stage.open()
     expect(page.locator("#prompt-error")).to_contain_text("being loaded")
+    expect(page.locator("#prompt-examples button")).to_have_count(0)
+    loading.clear()
     expect(page.locator("#prompt-examples button")).to_have_count(1)
     expect(page.locator("#prompt-error")).to_be_hidden()
     page.locator("#prompt-examples button").first.click()
     expect(page.locator("#prompt-error")).to_contain_text("being loaded")
+    gate.relent()
     page.wait_for_selector("#dalle2 .origin[data-origin=live]")
-    assert len(posted) == 2
+    assert len(gate.posted) == 2
 
 
 def test_a_cut_stream_is_resumed_without_a_gap(stage: Stage, page: Page) -> None:

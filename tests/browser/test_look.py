@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
-
 import pytest
-from browser_stage import Stage
+from browser_stage import Stage, address, comes, not_wider, query_of
 from playwright.sync_api import Page, expect
 
 THEMES = ("light", "dark", "projector")
 SIZES = {"projection": (1920, 1080), "laptop": (1366, 768), "phone": (390, 844)}
 
 
-@pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("size", SIZES)
 def test_nothing_overflows_and_the_essentials_are_above_the_fold(
-    stage: Stage, page: Page, size: str, theme: str
+    full: Stage, page: Page, size: str
 ) -> None:
+    """With everything on it, in each theme: the projector's letters are larger."""
     width, height = SIZES[size]
     page.set_viewport_size({"width": width, "height": height})
-    stage.open(f"&theme={theme}").still()
-    page.wait_for_selector("#chart[data-state=drawn]", timeout=30_000)
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    full.open(f"&theme={THEMES[0]}").still().charted()
     essentials = ["#prompt", "#molecule", "#run", "#dalle2 .estimate .well", ".play", "#track"]
     if size != "phone":
         essentials.append("#alphafold3 .estimate .well")
-    for selector in essentials:
-        box = page.locator(selector).bounding_box()
-        assert box and box["y"] >= 0 and box["y"] + box["height"] <= height, selector
-    if size != "phone" and theme != "projector":
-        chart = page.locator("#chart-frame").bounding_box()
-        assert chart and chart["y"] < height - 24  # the curves begin in sight
-    if size != "phone":  # pictures are the point of the page
+    for theme in THEMES:
+        page.evaluate("(name) => { document.documentElement.dataset.theme = name; }", theme)
+        not_wider(page, width)
+        comes(page, lambda: beyond(page, essentials, height), lambda found: found == [])
+        if size == "phone":
+            continue
+        if theme != "projector":
+            chart = page.locator("#chart-frame").bounding_box()
+            assert chart and chart["y"] < height - 24  # the curves begin in sight
         well = page.locator("#dalle2 .estimate .well").bounding_box()
-        assert well and well["height"] > 0.3 * height
+        assert well and well["height"] > 0.3 * height  # pictures are the point of the page
+
+
+def beyond(page: Page, selectors: list[str], height: int) -> list[str]:
+    """What of them does not lie between the window's edges."""
+    boxes = {selector: page.locator(selector).bounding_box() for selector in selectors}
+    return [
+        selector
+        for selector, box in boxes.items()
+        if not box or box["y"] < 0 or box["y"] + box["height"] > height
+    ]
 
 
 def test_on_a_phone_typing_is_not_covered_by_the_player(stage: Stage, page: Page) -> None:
@@ -41,9 +49,15 @@ def test_on_a_phone_typing_is_not_covered_by_the_player(stage: Stage, page: Page
     stage.open()
     page.locator("#molecule").focus()
     page.locator("#molecule").scroll_into_view_if_needed()
-    field, player = (page.locator(s).bounding_box() for s in ("#molecule", "#player"))
-    assert field and player
-    assert field["y"] + field["height"] <= player["y"] or player["y"] > 480
+
+    def boxes() -> list:
+        return [page.locator(s).bounding_box() for s in ("#molecule", "#player")]
+
+    def apart(found: list) -> bool:
+        field, player = found
+        return field["y"] + field["height"] <= player["y"] or player["y"] > 480
+
+    comes(page, boxes, apart)  # the page scrolls to the field
     page.keyboard.type("N")
     assert page.input_value("#molecule").endswith("N")
 
@@ -76,12 +90,12 @@ def test_a_link_runs_the_same_again(stage: Stage, page: Page) -> None:
     page.click("#run")
     page.wait_for_selector("#alphafold3 .origin[data-origin=live]")
     page.click("#copy-link")
-    given = parse_qs(urlsplit(page.url).query)
+    given = query_of(page)
     assert given["prompt"] == ["a red fish & chips"] and given["seed"] == ["123"]
     assert given["molecule"] == ["C[C@H](N)C#N"] and given["steps"] == ["7,6"]
     first = sorted(posted, key=lambda body: body["pipeline"])
     posted.clear()
-    page.goto(page.url)
+    page.goto(address(page))
     page.wait_for_selector("#alphafold3 .origin[data-origin=live]")
     page.wait_for_selector("#dalle2 .origin[data-origin=live]")
     assert sorted(posted, key=lambda body: body["pipeline"]) == first

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from browser_stage import Stage
+from browser_stage import Stage, comes, settled_shot
 from playwright.sync_api import Page, expect
 
 
@@ -89,7 +89,7 @@ def test_listeners_hear_what_has_settled(stage: Stage, page: Page) -> None:
     for _ in range(2):
         page.keyboard.press(">")  # 4 times as fast
     page.keyboard.press(" ")
-    expect(page.locator("#track")).to_have_attribute("aria-valuenow", "100", timeout=15_000)
+    expect(page.locator("#track")).to_have_attribute("aria-valuenow", "100")
     said = ["The overall picture has settled.", "The detail has settled."]
     assert [text for text in heard.json_value() if "settled" in text] == said
 
@@ -138,57 +138,61 @@ def test_the_track_can_be_dragged(stage: Stage, page: Page) -> None:
 
 
 def test_the_camera_stays_while_frames_change_and_both_views_share_it(
-    stage: Stage, page: Page
+    full: Stage, page: Page
 ) -> None:
-    stage.open().still()
+    full.open().still()
     page.keyboard.press("6")
     well = page.locator("#alphafold3 .estimate .well")
-    shots = [_png(page, ".estimate"), _png(page, ".noisy")]
+    shots = [_png(page, view) for view in (".estimate", ".noisy")]
     box = well.bounding_box()
     assert box
     page.mouse.move(box["x"] + 100, box["y"] + 100)
     page.mouse.down()
     page.mouse.move(box["x"] + 200, box["y"] + 140, steps=3)
     page.mouse.up()
-    turned = [_png(page, ".estimate"), _png(page, ".noisy")]
-    assert turned[0] != shots[0] and turned[1] != shots[1]
+    turned = [
+        _png(page, view, shot) for view, shot in zip((".estimate", ".noisy"), shots, strict=True)
+    ]
     page.locator("#track").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("6")
-    assert _png(page, ".estimate") == turned[0]
+    scene = page.locator("#alphafold3 .estimate .scene")
+    comes(page, scene.screenshot, lambda seen: seen == turned[0])
 
 
-def _png(page: Page, view: str) -> bytes:
-    page.wait_for_timeout(250)  # the picture is drawn by another process
-    return page.locator(f"#alphafold3 {view} .scene").screenshot()
+def _png(page: Page, view: str, other_than: bytes = b"") -> bytes:
+    """What is drawn there, once it is still; with ``other_than``, once it is another picture."""
+    expect(page.locator(f"#alphafold3 {view} .scale")).to_be_visible()  # it is drawn
+    scene = page.locator(f"#alphafold3 {view} .scene")
+    return comes(page, lambda: settled_shot(page, scene), lambda seen: seen != other_than)
 
 
-def test_the_wheel_scrolls_the_page_until_the_molecule_is_clicked(stage: Stage, page: Page) -> None:
-    stage.open().still()
+def test_the_wheel_scrolls_the_page_until_the_molecule_is_clicked(full: Stage, page: Page) -> None:
+    full.open().still()
     page.keyboard.press("End")
     before = page.locator("#alphafold3 .estimate .scale").bounding_box()
     page.locator("#alphafold3 .estimate .well").hover()
     page.mouse.wheel(0, 200)
-    stage.until("window.scrollY > 100")
+    full.until("window.scrollY >= 199")  # all of it: what still rolls would go on after scrollTo
     assert before and page.locator("#alphafold3 .estimate .scale").bounding_box() is not None
     page.evaluate("() => scrollTo(0, 0)")
     width = page.locator("#alphafold3 .estimate .scale").evaluate("(bar) => bar.style.width")
     page.locator("#alphafold3 .estimate .well").click()
     page.mouse.wheel(0, -300)
-    stage.until(f"document.querySelector('#alphafold3 .estimate .scale').style.width !== '{width}'")
+    full.until(f"document.querySelector('#alphafold3 .estimate .scale').style.width !== '{width}'")
     assert page.evaluate("() => scrollY") == 0
 
 
-def test_shift_and_arrows_turn_the_molecule(stage: Stage, page: Page) -> None:
-    stage.open().still()
+def test_shift_and_arrows_turn_the_molecule(full: Stage, page: Page) -> None:
+    full.open().still()
     page.keyboard.press("End")
     page.locator("#alphafold3 .estimate .well").focus()
     before = _png(page, ".estimate")
     page.keyboard.press("Shift+ArrowUp")
-    assert _png(page, ".estimate") != before
-    assert stage.value() == 100
+    _png(page, ".estimate", other_than=before)
+    assert full.value() == 100
     page.keyboard.press("ArrowLeft")
-    assert stage.value() < 100
+    assert full.value() < 100
 
 
 def test_the_marks_lead_to_where_global_and_local_have_settled(stage: Stage, page: Page) -> None:

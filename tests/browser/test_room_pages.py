@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser_stage import Stage, Watch
+from browser_stage import Stage, Watch, address, without_viewers
 from live import Live
 from playwright.sync_api import BrowserContext, Page, expect
 from toy import Toy
@@ -17,16 +18,10 @@ from toy import Toy
 from app.languages import part
 from app.room_polls import READY
 
-HEAVY = (
-    "**/3Dmol-min.js",
-    "**/plotly.min.js",
-)  # they have no part in this and take seconds to start
-
 
 def lighten(page: Page) -> None:
-    for script in HEAVY:
-        page.route(script, lambda route: route.fulfill(status=200, body=""))
-    # No recorded runs either: what is on the stage is what was run here.
+    """Without the viewers, and without recorded runs: what is on the stage is what was run here."""
+    without_viewers(page)
     page.route("**/static/traces/*.json", lambda route: route.fulfill(status=404, body=""))
 
 
@@ -177,7 +172,7 @@ def test_a_class_follows_looks_around_predicts_and_is_let_go(lesson: Class) -> N
     expect(presenter.page.locator("#room-end")).to_have_text("End it for everybody?")
     presenter.page.click("#room-end")
     expect(presenter.page.locator("#room-open")).to_be_visible()
-    assert "room=" not in presenter.page.url
+    assert "room=" not in address(presenter.page)
     for stage in (first, second):
         expect(stage.page.locator("#room-words")).to_contain_text("has ended the room")
         expect(stage.page.locator("#ask")).to_be_visible()
@@ -186,6 +181,31 @@ def test_a_class_follows_looks_around_predicts_and_is_let_go(lesson: Class) -> N
     assert first.value() == 0
     first.page.click("#run")
     expect(first.page.locator(status)).to_contain_text("step")
+
+
+def test_what_the_class_sees_is_stopped_by_the_presenter_only(lesson: Class) -> None:
+    presenter = lesson.presenter
+    code = lesson.open()
+    pupil = lesson.join(code)
+    lesson.watches[-1].expected.append("403")
+    presenter.picture.net.hold()
+    presenter.molecule.net.hold()
+    with presenter.page.expect_response("**/api/runs") as answer:
+        presenter.page.click("#run")
+    run = answer.value.json()["id"]
+    presenter.picture.net.permit(3)
+    presenter.molecule.net.permit(3)
+    for panel in ("#dalle2", "#alphafold3"):  # the run is one of these
+        expect(pupil.page.locator(f"{panel} [data-role=status]")).to_contain_text("step")
+    ask = "id => fetch(`/api/runs/${id}`, {method: 'DELETE'}).then(({status}) => status)"
+    assert pupil.page.evaluate(ask, run) == 403
+    with presenter.page.expect_response(
+        lambda a: a.request.method == "DELETE" and a.url.endswith(f"/api/runs/{run}")
+    ) as gone:
+        presenter.page.click("#run")
+    assert gone.value.status == 204
+    presenter.picture.net.permit(9)
+    presenter.molecule.net.permit(9)
 
 
 def test_a_reload_keeps_the_room_and_a_copied_address_follows(lesson: Class) -> None:
@@ -207,7 +227,7 @@ def test_a_reload_keeps_the_room_and_a_copied_address_follows(lesson: Class) -> 
     same_place(presenter, follower)
     # The address of the presenter's page makes nobody a presenter.
     stranger = lesson.join(code)
-    stranger.page.goto(presenter.page.url)
+    stranger.page.goto(address(presenter.page))
     stranger.page.wait_for_url(f"**/room/{code}")
     says(stranger, "Following the presenter")
 
@@ -243,14 +263,14 @@ def test_a_lost_connection_is_said_and_made_good(lesson: Class) -> None:
 
 def cut(server: Live, room: Any) -> None:
     """Ends the room's streams without a word, as a broken network would; the room goes on."""
-    loop = next(iter(server.services.rooms._rooms.values()), None) and server.services.runs._loop
-    assert loop is not None
 
-    def now() -> None:
+    async def now() -> None:
         room.stop()
-        loop.call_later(0.2, setattr, room, "stopped", False)
+        while room.followers:  # until each of them has noticed
+            await asyncio.sleep(0.01)
+        room.stopped = False
 
-    loop.call_soon_threadsafe(now)
+    asyncio.run_coroutine_threadsafe(now(), server.services.runs._loop).result(30)
 
 
 def test_a_question_of_one_s_own_is_checked_and_asked(lesson: Class) -> None:

@@ -28,7 +28,7 @@ def test_the_recordings_paint_first(shipped: Stage, page: Page) -> None:
     page.keyboard.press("End")
     assert shipped.status("dalle2").startswith("finished")
     assert shipped.status("alphafold3").startswith("finished")
-    page.wait_for_selector("#chart[data-state=drawn]", timeout=30_000)
+    shipped.charted()
     expect(page.locator("#chart-summary")).to_contain_text("A picture: layout")
     expect(page.locator("#dalle2 .panel-foot")).to_contain_text("numbers")
 
@@ -42,8 +42,7 @@ def test_both_models_run_live_and_move_together(shipped: Stage, page: Page) -> N
     for id in ("dalle2", "alphafold3"):
         page.wait_for_selector(f"#{id} .origin[data-origin=live]")
         shipped.until(
-            f"document.querySelector('#{id} [data-role=status]').textContent.startsWith('finished')",
-            timeout=60_000,
+            f"document.querySelector('#{id} [data-role=status]').textContent.startsWith('finished')"
         )
     page.locator("#track").focus()
     page.keyboard.press("Home")

@@ -39,7 +39,7 @@ def test_a_lesson_shows_a_thumb_the_mark_that_it_asks_for(school: School, page: 
     expect(page.get_by_role("button", name="Local definido", exact=True)).to_be_hidden()
     mark.click()
     school.is_done()
-    assert "Lo global se definió con ruido 0," in school.says(".lesson-said")
+    school.says(".lesson-said", "Lo global se definió con ruido 0,")
 
 
 def test_plotly_gets_the_pages_marks_of_numbers(molecules: Stage, page: Page) -> None:

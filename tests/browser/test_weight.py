@@ -13,11 +13,11 @@ from benchmarks.page import kind_of
 LIMIT = 150_000  # HTML, style sheets, own modules and one language's words
 
 
-def test_the_stage_loads_little_before_anything_is_asked(stage: Stage, page: Page) -> None:
+def test_the_stage_loads_little_before_anything_is_asked(full: Stage, page: Page) -> None:
     finished: list[Request] = []
     page.on("requestfinished", lambda request: finished.append(request))
-    stage.open()
-    page.wait_for_selector("#chart[data-state=drawn]", timeout=30_000)
+    full.open()
+    full.charted()
     found: dict[str, int] = {}
     for request in finished:
         answer = request.response()
@@ -35,8 +35,8 @@ def test_the_stage_loads_little_before_anything_is_asked(stage: Stage, page: Pag
             path.replace("/text/en/", f"/text/{language}/") for path in found if "/text/" in path
         ]
         assert words
-        own = fixed + sum(_travels(stage.server.url + path) for path in words)
-        own += _travels(f"{stage.server.url}/?lang={language}")
+        own = fixed + sum(_travels(full.server.url + path) for path in words)
+        own += _travels(f"{full.server.url}/?lang={language}")
         largest = sorted(found.items(), key=lambda item: -item[1])[:12]
         assert own < LIMIT, (language, own, largest)
     later = ("room.js", "library.js", "map_view.js", "near_view.js", "lesson.js", "dye.js")

@@ -39,8 +39,9 @@ def ask(net, rows: int, tokens: int = 4, seed: int = 0) -> Request:
 def test_answers_agree_for_every_batch(kind) -> None:
     """Against float32, OpenVINO may be off by as much as torch's own bf16, within a factor of two."""
     plain, exact, compiled = kind.load(), kind.load(), kind.load()
-    exact.bf16 = False
-    compiled.compile(2)
+    plain.use_torch(torch.bfloat16)
+    exact.use_torch(torch.float32)
+    compiled.use_openvino(2)
     for rows, tokens in ((1, 4), (3, 7), (2, 4)):
         asked = [[ask(net, rows, tokens)] for net in (plain, exact, compiled)]
         with torch.inference_mode():
@@ -56,7 +57,7 @@ def test_answers_agree_for_every_batch(kind) -> None:
 def test_a_converted_network_is_kept_and_read_again(monkeypatch) -> None:
     kind = UPSAMPLERS[0]
     first = kind.load()
-    first.compile(1)
+    first.use_openvino(1)
     with torch.inference_mode():
         one = first.answer([ask(first, 1)])[0]
 
@@ -65,7 +66,7 @@ def test_a_converted_network_is_kept_and_read_again(monkeypatch) -> None:
 
     monkeypatch.setattr(fast.Compiled, "_convert", never)
     second = kind.load()
-    second.compile(1)
+    second.use_openvino(1)
     with torch.inference_mode():
         assert torch.equal(second.answer([ask(second, 1)])[0], one)
 
@@ -73,7 +74,7 @@ def test_a_converted_network_is_kept_and_read_again(monkeypatch) -> None:
 @needs_openvino
 def test_threads_of_a_forward_may_change_between_those_it_is_prepared_for() -> None:
     net = UPSAMPLERS[0].load()
-    net.compile(2, 1)
+    net.use_openvino(2, 1)
     asked = ask(net, 2)
     answers = []
     with torch.inference_mode():
@@ -94,7 +95,7 @@ def test_nothing_is_reported_to_anybody() -> None:
 
 @needs_openvino
 def test_other_weights_are_another_network() -> None:
-    net = UPSAMPLERS[0].load().denoiser.network
+    net = UPSAMPLERS[0].trained_network()[0].network
     assert fast.Compiled(net, (1,), "a")._key() != fast.Compiled(net, (1,), "b")._key()
 
 
@@ -104,7 +105,7 @@ def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path, monkeypatch) -
     blocked.write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
     net = UPSAMPLERS[0].load()
-    net.compile(1)
+    net.use_openvino(1)
     with torch.inference_mode():
         assert torch.isfinite(net.answer([ask(net, 1)])[0]).all()
 

@@ -17,9 +17,13 @@ def inputs(rows: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return tuple(torch.randn(rows, *s, generator=g) for s in ((3, 8, 8), (8,), (2, 8)))  # type: ignore[return-value]
 
 
+def answer(net: UNet, x, condition, context, layout=None) -> torch.Tensor:
+    return net(x, condition, net.keys(context), layout)
+
+
 def test_a_fresh_network_answers_zero() -> None:
     net = UNet(3, 3, (16, 32), 1, 8, 8, (1,))
-    assert net(*inputs(2)).abs().max() == 0 or net.out.bias.abs().max() > 0
+    assert answer(net, *inputs(2)).abs().max() == 0 or net.out.bias.abs().max() > 0
     assert net.out.weight.abs().max() == 0
 
 
@@ -27,8 +31,8 @@ def test_rows_do_not_see_each_other() -> None:
     net = small()
     x, c, t = inputs(3)
     with torch.inference_mode():
-        together = net(x, c, t)
-        alone = net(x[1:2], c[1:2], t[1:2])
+        together = answer(net, x, c, t)
+        alone = answer(net, x[1:2], c[1:2], t[1:2])
     assert together.shape == x.shape
     assert torch.allclose(together[1:2], alone, rtol=1e-3, atol=1e-3 * float(alone.abs().max()))
 
@@ -38,8 +42,9 @@ def test_condition_context_and_layout_all_matter() -> None:
     x, c, t = inputs(2)
     layout = torch.randn(2, 32, 4, 4)
     with torch.inference_mode():
-        base = net(x, c, t, layout)
-        for changed in (net(x, -c, t, layout), net(x, c, -t, layout), net(x, c, t, -layout)):
+        base = answer(net, x, c, t, layout)
+        for other in ((x, -c, t, layout), (x, c, -t, layout), (x, c, t, -layout)):
+            changed = answer(net, *other)
             assert not torch.allclose(base, changed, rtol=1e-2)
 
 

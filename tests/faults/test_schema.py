@@ -56,6 +56,9 @@ def the_usual_headers(
     for name, value in SECURITY.items():
         assert response.headers.get(name.lower()) == [value], (name, response.status_code)
     assert response.headers.get("cache-control"), response.status_code
+    if response.status_code in (429, 503):
+        (seconds,) = response.headers["retry-after"]
+        assert int(seconds) > 0
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))

@@ -21,8 +21,8 @@ from models.alphafold3.data.store import Molecules, quantise, restore
 from models.alphafold3.data.structures import Structures
 from models.alphafold3.geometry import lddt_by_atom
 from models.alphafold3.graph import Graph
-from models.alphafold3.network import Structure
 from models.alphafold3.polymer import backbone_graph
+from models.alphafold3.structure import Structure
 from models.alphafold3.symmetry import nearest_molecule, nearest_residues
 from models.evaluation.molecules_drawing import StructurePipeline, sample_structures
 from models.pipeline import SampleSettings

@@ -14,7 +14,7 @@ from torch import Tensor
 from models.alphafold3.data.rollouts import Rollout, Source
 from models.alphafold3.diffusion_module import StructureModel
 from models.alphafold3.features import Features, collate
-from models.alphafold3.network import Structure, padded
+from models.alphafold3.structure import Structure, padded
 from models.diffusion.sampler import Network, Request
 
 # Share of the steps by class of structures.
