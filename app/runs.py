@@ -15,14 +15,13 @@ import secrets
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import nullcontext
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from app import wire
-from app.admission import AFTER_SHUTDOWN_S, DRAINING, Admission, Place
+from app.admission import AFTER_SHUTDOWN_S, DRAINING, Place
 from app.computing import Computing
 from app.jobs import Job
 from app.logs import fields
@@ -243,11 +242,8 @@ class Runs:
     """All runs of the application. Lives in the event loop; finished runs are kept as long as count,
     bytes and age allow, the least recently used go first."""
 
-    def __init__(
-        self, engine: Computing, settings: Settings, metrics: Metrics, admission: Admission
-    ) -> None:
+    def __init__(self, engine: Computing, settings: Settings, metrics: Metrics) -> None:
         self._engine = engine
-        self._admission = admission
         self._settings = settings
         self._metrics = metrics
         self._runs: dict[str, Run] = {}  # least recently used first
@@ -310,20 +306,15 @@ class Runs:
         """Of all events in memory."""
         return sum(run.size for run in self._runs.values())
 
-    async def watch(
-        self, run: Run, after: int = -1, client: str | None = None, places: bool = False
-    ) -> AsyncIterator[bytes]:
-        """:meth:`Run.follow` for a viewer, whose stream counts for ``client``. When the last viewer
-        has gone, the run is cancelled after ``grace_s``, so that a dropped connection can come back
-        and an abandoned page costs nothing."""
-        counted = self._admission.stream(client) if client is not None else nullcontext()
+    async def watch(self, run: Run, after: int = -1, places: bool = False) -> AsyncIterator[bytes]:
+        """:meth:`Run.follow` for a viewer. When the last viewer has gone, the run is cancelled after
+        ``grace_s``, so that a dropped connection can come back and an abandoned page costs nothing."""
         run.viewers += 1
         self._metrics.streams.inc()
         self._stop_timer(run)
         try:
-            with counted:
-                async for block in run.follow(after, places):
-                    yield block
+            async for block in run.follow(after, places):
+                yield block
         finally:
             self._metrics.streams.dec()
             run.viewers -= 1

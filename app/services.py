@@ -63,7 +63,7 @@ class Services:
         )
         engine = engine or Engine(limits, metrics, settings.threads, settings.used_lanes)
         admission = Admission(settings, engine)
-        runs = Runs(engine, settings, metrics, admission)
+        runs = Runs(engine, settings, metrics)
         pictures = PictureStore(settings.max_pictures, settings.keep_picture_s)
         rooms = Rooms(runs, settings, metrics, store)
         lookups = Buckets(settings.room_lookups, settings.room_lookups_per_minute / 60, rooms.clock)

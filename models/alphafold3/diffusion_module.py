@@ -101,7 +101,7 @@ class DiffusionModule(nn.Module):
     """F of EDM's preconditioning: c_in x, c_noise and the trunk's output -> (B * K, M, 3).
 
     :meth:`encode`, :meth:`transform` and :meth:`decode` do not ask how atoms are laid out. :meth:`forward`
-    is the padded layout of training; a server packs (see :mod:`models.alphafold3.layout`).
+    is the padded layout of training; a server packs (see :mod:`models.alphafold3.packed_module`).
     """
 
     def __init__(self, config: ModelConfig) -> None:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from models.alphafold3.diffusion_module import StructureModel
 from models.alphafold3.features import collate_tokens
-from models.alphafold3.layout import Layouts, PackedDenoiser, groups_of, shape_of
+from models.alphafold3.layout import Layouts, groups_of, shape_of
+from models.alphafold3.packed_module import PackedDenoiser
 from models.alphafold3.polymer import SLOTS
 from models.alphafold3.residues import FULL_SLOTS
 from models.alphafold3.steering import FROM, steer
@@ -28,7 +29,7 @@ TRAINED = {
     FULL_SLOTS: TrainedNoise(-1.1, 1.5),
 }
 
-# What the diffusion module computes in float32 (see there), and what is cut to pieces before (see layout).
+# What the diffusion module computes in float32 (see there), and what is cut to pieces before.
 IN_FLOAT32 = ("vectors", "scalars", "single", "pair_bias")
 CUT = ("to_token", "to_atoms")
 
@@ -102,7 +103,7 @@ class PackedAtoms:
         self.dtype = dtype or arithmetic()
         self.model = rounded(model, self.dtype)
         self.packed = PackedDenoiser(self.model.denoiser, self.dtype)
-        self.layouts = Layouts(self.packed)
+        self.layouts = Layouts(self.packed.module)
 
     def bucket(self, request: Request) -> Hashable:
         """One for all."""
