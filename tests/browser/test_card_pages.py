@@ -85,5 +85,5 @@ def test_the_stage_leads_to_the_cards(server: Live, page: Page) -> None:
     page.goto(f"{server.url}/models")
     page.get_by_role("link", name="A tiny AlphaFold 3").click()
     expect(page.locator("h1")).to_have_text("A tiny AlphaFold 3")
-    page.get_by_role("link", name="All models").click()
+    page.get_by_role("link", name="Models", exact=True).click()
     expect(page.locator(".model-list li")).to_have_count(len(CARDS))

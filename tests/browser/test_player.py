@@ -191,6 +191,10 @@ def test_shift_and_arrows_turn_the_molecule(full: Stage, page: Page) -> None:
     page.keyboard.press("Shift+ArrowUp")
     _png(page, ".estimate", other_than=before)
     assert full.value() == 100
+    # Alone they go from atom to atom; the player's are those of the rest of the page.
+    page.keyboard.press("ArrowLeft")
+    assert full.value() == 100
+    page.locator("#track").focus()
     page.keyboard.press("ArrowLeft")
     assert full.value() < 100
 
