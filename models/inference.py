@@ -47,12 +47,16 @@ def arithmetic_name(dtype: torch.dtype | None = None) -> str:
 
 
 @cache
-def packs() -> bool:
+def packs(dtype: torch.dtype) -> bool:
     """Whether layers can be kept in oneDNN's order here."""
     if not torch.backends.mkldnn.is_available():
         return False
     ours = ("_convolution_pointwise", "_linear_pointwise", "_reorder_convolution_weight")
-    return all(hasattr(torch.ops.mkldnn, name) for name in (*ours, "_reorder_linear_weight"))
+    if not all(hasattr(torch.ops.mkldnn, name) for name in (*ours, "_reorder_linear_weight")):
+        return False
+    if dtype is torch.float32:  # below AVX-512 the order depends on the batch, and is made anew
+        return torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 class Conv(nn.Conv2d):
@@ -175,7 +179,7 @@ class PreparedLinear(nn.Module):
         weight = linear.weight.detach().to(dtype)
         bias = None if linear.bias is None else linear.bias.detach().to(dtype)
         # In float32 the other library is the faster one.
-        self.packed = packs() and dtype is torch.bfloat16
+        self.packed = dtype is torch.bfloat16 and packs(dtype)
         if self.packed:
             weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous())
         self.register_buffer("weight", weight, False)
@@ -192,7 +196,7 @@ class PreparedLinear(nn.Module):
 
 def pack_conv(weight: Tensor, padding: list[int], stride: list[int]) -> Tensor:
     """A convolution's weights in oneDNN's order, which only :func:`conv` reads; elsewhere as they are."""
-    if not packs():
+    if not packs(weight.dtype):
         return weight
     pack = torch.ops.mkldnn._reorder_convolution_weight
     return cast(Tensor, pack(weight, padding, stride, [1, 1], 1))
@@ -209,7 +213,7 @@ def conv(
 ) -> Tensor:
     """then(conv(x)), or plus with conv(x) added to it; weights as :func:`pack_conv` gave them."""
     kind, algorithm = then
-    if not packs():
+    if not packs(x.dtype):
         y = _activated(F.conv2d(x, weight, bias, stride, padding), kind)
         return y if plus is None else plus.add_(y)
     ops: Any = torch.ops.mkldnn

@@ -15,7 +15,7 @@ SHARED = {
         "auto: {kind}", "ancestral (DDPM)", "Euler (DDIM)", "final:", "final: {scores}", "ion", "Lab",
         "tokens", "top 1", "top 5", "top k", "Top k", "zinc", 'kind "explicit"', "RDKit: {reason}",
     },
-    "zh": {"top k", "Top k"},
+    "zh": {"top k", "Top k", "Home", "End", "Shift", "Enter"},  # as Chinese keyboards have them
 }  # fmt: skip
 NAMES = re.compile(
     r"DALL·E \d|AlphaFold \d|Twofold|ETKDGv3|PoseBusters|Karras|Heun|DNA|RNA|ATP|SMILES|float32|PNG|GIF"

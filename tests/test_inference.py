@@ -67,7 +67,7 @@ def test_a_doubling_convolution_is_the_convolution_of_the_doubled_picture(
     size, packs, monkeypatch
 ) -> None:
     if not packs:
-        monkeypatch.setattr(inference, "packs", lambda: False)
+        monkeypatch.setattr(inference, "packs", lambda dtype: False)
     layer, x = Doubling(16, 24, 3, padding=1), channels_last(2, 16, size, size)
     with torch.inference_mode():
         exact = layer(x)
@@ -80,7 +80,7 @@ def test_a_doubling_convolution_is_the_convolution_of_the_doubled_picture(
 @pytest.mark.parametrize("packs", [True, False])
 def test_activations_and_sums_are_computed_with_the_convolution(packs, monkeypatch) -> None:
     if not packs:
-        monkeypatch.setattr(inference, "packs", lambda: False)
+        monkeypatch.setattr(inference, "packs", lambda dtype: False)
     layer, x, more = (
         Conv(16, 16, 3, padding=1),
         channels_last(2, 16, 8, 8),
@@ -152,7 +152,7 @@ def as_trained(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_network_rounds_no_more_than_autocast_over_its_float32_weights(kind) -> None:
-    trained, exact, own = as_trained(kind), kind.load(), kind.load()
+    trained, for_autocast, exact, own = as_trained(kind), as_trained(kind), kind.load(), kind.load()
     exact.use_torch(FLOAT32)
     own.use_torch(BF16)
 
@@ -162,7 +162,7 @@ def test_a_network_rounds_no_more_than_autocast_over_its_float32_weights(kind) -
     with torch.inference_mode():
         true, found, plain = answers(exact), answers(own), answers(trained)
         with torch.autocast("cpu", BF16):
-            rounded = answers(trained)
+            rounded = answers(for_autocast)
     assert torch.allclose(true, plain, atol=1e-4)
     off, allowed = ((a - true).square().mean().sqrt() for a in (found, rounded))
     assert 0 < off <= 1.1 * allowed, (float(off), float(allowed))
@@ -201,14 +201,14 @@ def test_a_run_is_read_once_and_every_run_for_itself(monkeypatch) -> None:
     with torch.inference_mode():
         alone = net.answer([first])[0]
         again, _ = net.answer([first, second])
-        assert torch.allclose(again, alone, atol=0.05)
+        assert (again - alone).square().mean().sqrt() < 0.004
         net.answer([second, first])
-        assert reads == [1, 2]
-        other = Request(net, first.x, first.sigma, {**ask(net, 1, 5).cond})
-        assert (net.answer([other])[0] - alone).abs().max() > 0.05
+        assert reads == [1, 1, 2]  # the first run, what stands for nothing, the second run
+        other = Request(net, first.x, first.sigma, ask(net, 1, 5).cond)
+        assert (net.answer([other])[0] - alone).square().mean().sqrt() > 0.01
         net.use_torch()  # another network has to read for itself
         net.answer([first])
-    assert reads == [1, 2, 1, 1, 1]  # with the empty condition of the new network
+    assert reads == [1, 1, 2, 1, 1, 1]
 
 
 def test_the_judges_clip_is_the_trained_one() -> None:

@@ -68,9 +68,7 @@ class ReadingStage(StageNetwork):
         """From now on this network reads and paints."""
         self._reader = network
         self._painting = Precond(Painting(network), self.sigma_data)
-        row = Request(self, torch.zeros(1, *self.shape), torch.zeros(1), self.example())
-        with torch.inference_mode():
-            self._null = network.read(**self.nothing(self.asked([row])))
+        self._null: dict[str, Tensor] = {}  # read at the first forward; loading computes none
 
     def guided(self, x: Tensor, sigma: Tensor, requests: Sequence[Request]) -> Tensor:
         """The estimate for all rows, each with its own guidance scale."""
@@ -79,6 +77,9 @@ class ReadingStage(StageNetwork):
             asked = self.asked(requests)
             return guided(self._whole, x, sigma, asked, self.nothing(asked), weight)
         self._read(requests)
+        if not self._null:
+            row = Request(self, torch.zeros(1, *self.shape), torch.zeros(1), self.example())
+            self._null = self._reader.read(**self.nothing(self.asked([row])))
         read = [request.cond[READ][1] for request in requests]
         cond = {key: torch.cat([one[key] for one in read]) for key in self._null}
         null = {key: value.expand(len(x), *value.shape[1:]) for key, value in self._null.items()}

@@ -16,7 +16,8 @@ const GROUPS = {
   stage: { swap: ["X"], samples: ["[", "]"], grid: ["G"], branch: ["B"], idea: ["I"], help: ["?"] },
   links: { tab: ["Tab"], move: ["←", "↑", "↓", "→"], turn: ["Shift", "← ↑ ↓ →"], go: ["Enter"], clear: ["Esc"] },
 };
-const NAMED = new Set(["Space", "Home", "End", "Shift", "Enter", "Esc", "Tab"]);
+/** Keys that keyboards name in their language. */
+const NAMED = new Set(["Space", "Home", "End", "Shift", "Enter"]);
 
 /** @type {HTMLDialogElement | undefined} */
 let dialog;

@@ -4,7 +4,8 @@ const PULL = 24; // pixels that a finger has to go
 /** Milliseconds after a press outside the sheet in which what begins to move was asked for by it. */
 const ASKED = 2500;
 
-const phone = matchMedia("(max-width: 760px)");
+/** As in lesson.css: a phone or a tablet, where beside the stage there is no room. */
+const phone = matchMedia("(max-width: 1100px)");
 
 export class LessonSheet {
   /**
