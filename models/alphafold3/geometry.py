@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+LDDT_CUTOFF = 15.0  # A; pairs further apart in the truth do not count
+LDDT_LIMITS = (0.5, 1.0, 2.0, 4.0)  # A, of the errors that still count as right
+
 
 def centre(x: Tensor, mask: Tensor) -> Tensor:
     """Moves the mean of the present atoms to the origin. x: (..., M, 3), mask: (..., M) -> (..., M, 3)"""
@@ -70,7 +73,7 @@ def rmsd(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
     return (square.sum(-1) / weight.sum(-1).clamp_min(1)).sqrt()
 
 
-def lddt(predicted: Tensor, true: Tensor, mask: Tensor, cutoff: float = 15.0) -> Tensor:
+def lddt(predicted: Tensor, true: Tensor, mask: Tensor, cutoff: float = LDDT_CUTOFF) -> Tensor:
     """Local distance difference test (Mariani et al. 2013), all atoms given, 0..1.
 
     Share of pairs closer than ``cutoff`` A in the truth whose distance is reproduced within 0.5, 1, 2
@@ -82,12 +85,12 @@ def lddt(predicted: Tensor, true: Tensor, mask: Tensor, cutoff: float = 15.0) ->
     both = both & ~torch.eye(mask.shape[-1], dtype=torch.bool, device=mask.device)
     pairs = (both & (d_true < cutoff)).float()
     gap = (d_true - d_predicted).abs()
-    kept = sum((gap < limit).float() for limit in (0.5, 1.0, 2.0, 4.0)) / 4
+    kept = sum((gap < limit).float() for limit in LDDT_LIMITS) / len(LDDT_LIMITS)
     return (kept * pairs).sum((-1, -2)) / pairs.sum((-1, -2)).clamp_min(1)
 
 
 def lddt_by_atom(
-    predicted: Tensor, true: Tensor, token: Tensor, cutoff: float = 15.0
+    predicted: Tensor, true: Tensor, token: Tensor, cutoff: float = LDDT_CUTOFF
 ) -> tuple[Tensor, Tensor]:
     """Local distance difference test of every atom, 0..1, and which atoms have one.
 
@@ -99,5 +102,5 @@ def lddt_by_atom(
     d_predicted = torch.cdist(predicted.float(), predicted.float())
     pairs = (token[:, None] != token[None, :]) & (d_true < cutoff)
     gap = (d_true - d_predicted).abs()
-    kept = torch.stack([(gap < limit).float() for limit in (0.5, 1.0, 2.0, 4.0)]).mean(0)
+    kept = torch.stack([(gap < limit).float() for limit in LDDT_LIMITS]).mean(0)
     return (kept * pairs).sum(-1) / pairs.sum(-1).clamp_min(1), pairs.any(-1)

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from models.alphafold3.features import KIND, REPRESENTATIVE
-from models.alphafold3.geometry import align, lddt, rmsd
+from models.alphafold3.geometry import LDDT_CUTOFF, LDDT_LIMITS, align
 from models.alphafold3.graph import Graph
 from models.alphafold3.plan import Plan
 from models.alphafold3.polymer import CA, SLOTS
-from models.alphafold3.pose import Pose
+from models.alphafold3.pose import Pose, fit
 from models.alphafold3.ranking import hands_right, rank
 from models.alphafold3.symmetry import nearest_molecule, nearest_residues
 from models.diffusion.sampler import Request
@@ -104,22 +104,33 @@ def against_reference(
 ) -> dict[str, Any]:
     """lddt, rmsd (A, after alignment) and distance_error (mean absolute, A) of every frame (N, 3)."""
     chosen, of = compared_atoms(plan)
-    true = torch.from_numpy(reference[chosen])
-    everything = torch.ones(len(true), dtype=torch.bool)
-    distances = torch.cdist(true, true)
-    pairs = max(1, len(true) * (len(true) - 1))
-    out: dict[str, Any] = {"lddt": [], "rmsd": [], "distance_error": [], "of": of}
-    shown = torch.from_numpy(np.stack([frame[chosen] for frame in frames]))
-    for xyz in shown.split(max(1, TOGETHER // len(true) ** 2)):
-        gap = (torch.cdist(xyz, xyz) - distances).abs().sum((1, 2)) / pairs
-        found = {
-            "lddt": (lddt(xyz, true[None], everything[None]), 4),
-            "rmsd": (rmsd(xyz, true[None], everything[None]), 3),
-            "distance_error": (gap, 3),
-        }
-        for name, (values, digits) in found.items():
-            out[name] += [round(value, digits) for value in values.tolist()]
-    return out
+    true = reference[chosen].astype(np.float32)
+    first, second = np.triu_indices(len(true), 1)
+    flat = torch.from_numpy(first * len(true) + second)  # every pair of atoms once
+    distances = _distances(torch.from_numpy(true)[None], flat)
+    near = torch.from_numpy(np.flatnonzero(distances[0].numpy() < LDDT_CUTOFF))
+    shown = np.stack([frame[chosen] for frame in frames]).astype(np.float32)
+    lddt: list[float] = []
+    error: list[float] = []
+    for xyz in torch.from_numpy(shown).split(max(1, TOGETHER // len(true) ** 2)):
+        gap = (_distances(xyz, flat) - distances).abs_()
+        error += (gap.sum(1) / max(1, len(flat))).tolist()
+        local = gap.index_select(1, near)
+        kept = torch.stack([(local < limit).sum(1) for limit in LDDT_LIMITS]).sum(0)
+        lddt += (kept / (len(LDDT_LIMITS) * max(1, len(near)))).tolist()
+    turn, shift = fit(shown, true[None])
+    rmsd = np.sqrt(((shown @ turn + shift - true) ** 2).sum(-1).mean(-1))
+    return {
+        "lddt": [round(value, 4) for value in lddt],
+        "rmsd": [round(value, 3) for value in rmsd.tolist()],
+        "distance_error": [round(value, 3) for value in error],
+        "of": of,
+    }
+
+
+def _distances(xyz: Tensor, pairs: Tensor) -> Tensor:
+    """(F, N, 3) and flat indices (P,) of (N, N) -> (F, P)"""
+    return torch.cdist(xyz, xyz).flatten(1).index_select(1, pairs)
 
 
 def as_numpy(x: Tensor) -> np.ndarray:

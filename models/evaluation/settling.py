@@ -97,16 +97,17 @@ def band_powers(pictures: np.ndarray) -> np.ndarray:
     frequency = np.fft.fftfreq(side) * side
     frequency = frequency[np.abs(frequency) < IMAGE_BANDS[-1][2]]
     waves = np.exp(-2j * np.pi / side * np.outer(frequency, np.arange(side)))  # (K, s)
-    flat = pictures.astype(np.float64).reshape(count, side, side * colours)
+    waves = waves.astype(np.complex64)
+    flat = pictures.astype(np.float32).reshape(count, side, side * colours)
     both = np.concatenate([waves.real, waves.imag]) @ flat  # (F, 2 K, s c)
     down = both[:, : len(waves)] + 1j * both[:, len(waves) :]
     found = waves @ down.reshape(count, len(waves), side, colours)  # (F, K, K, c)
-    power = (found.real**2 + found.imag**2).sum(-1) / side**4
+    power = (found.real**2 + found.imag**2).sum(-1, dtype=np.float64) / side**4
     radius = np.hypot(frequency[:, None], frequency[None, :])
     lower = [
         power[:, (radius >= low) & (radius < high)].sum(1) for _, _, low, high in IMAGE_BANDS[:-1]
     ]
-    whole = np.einsum("fsx,fsx->f", flat, flat) / side**2
+    whole = np.square(flat).sum((1, 2), dtype=np.float64) / side**2
     return np.stack([*lower, np.maximum(0.0, whole - np.sum(lower, 0))])
 
 
@@ -219,5 +220,5 @@ def particle_settling(frames: Sequence[Trace], final: np.ndarray) -> dict[str, A
 
 def _lengths(positions: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """positions: (..., N, d) -> (..., P) of pairs (P, 2)"""
-    gap = positions[..., pairs[:, 0], :] - positions[..., pairs[:, 1], :]
+    gap = positions.take(pairs[:, 0], -2) - positions.take(pairs[:, 1], -2)
     return np.sqrt(np.einsum("...d,...d->...", gap, gap))
