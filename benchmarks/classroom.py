@@ -118,7 +118,7 @@ class Bare:
         print(json.dumps(ask.body), file=self._process.stdin, flush=True)
         return self._read()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self._process.kill()
         self._process.wait(10)
 
@@ -155,40 +155,47 @@ async def alone(
     return report
 
 
-async def measure(
-    contenders: dict[str, Contender], bare: Bare, args: argparse.Namespace
-) -> dict[str, Any]:
-    listed = (await contenders["engine"].client.get("/api/pipelines")).json()["pipelines"]
+async def offered(engine: Contender) -> dict[str, Any]:
+    """-> the two pipelines as the server lists them."""
+    listed = (await engine.client.get("/api/pipelines")).json()["pipelines"]
     ready = {p["id"]: p for p in listed if p["available"]}
     if missing := set(PANELS) - set(ready):
         raise SystemExit(f"{', '.join(sorted(missing))} cannot be used: nothing to measure")
-    examples = {id: ready[id]["examples"] for id in PANELS}
-    return {
-        "checkpoints": {id: ready[id]["checkpoints"] for id in PANELS},
-        "examples": examples,
-        "alone": await alone(contenders["engine"], bare, examples, args.rounds),
-        "crowds": await crowds(contenders, examples, args),
-    }
+    return {id: ready[id] for id in PANELS}
 
 
 async def crowds(
-    contenders: dict[str, Contender], examples: dict[str, Any], args: argparse.Namespace
-) -> dict[str, dict[str, Any]]:
-    """-> by contender, by number of visitors: the middle one of the rounds."""
-    found: dict[str, dict[str, Any]] = {name: {} for name in contenders}
+    contenders: dict[str, Contender], examples: dict[str, Any], visitors: list[int], spread_s: float
+) -> dict[str, dict[int, dict[str, Any]]]:
+    """-> by contender, by number of visitors: what each crowd felt."""
+    found: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in contenders}
     for contender in contenders.values():  # nobody pays for first times
         await crowd(contender.client, contender.run, examples, 2, 0)
-    for visitors in args.visitors:
+    for count in visitors:
         for name, contender in contenders.items():
-            print(f"{visitors} visitors, {name} ...", file=sys.stderr, flush=True)
-            rounds = max(1, args.rounds // visitors)
-            measured = [
-                await measure_crowd(contender, examples, visitors, args.spread)
-                for _ in range(rounds)
-            ]
-            measured.sort(key=lambda one: one["runs_per_s"])
-            found[name][str(visitors)] = {"rounds": rounds, **measured[len(measured) // 2]}
+            print(f"{count} visitors, {name} ...", file=sys.stderr, flush=True)
+            found[name][count] = await measure_crowd(contender, examples, count, spread_s)
     return found
+
+
+def middle(rounds: list[dict[int, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """-> by number of visitors: the round that was neither fast nor slow, and how fast all were."""
+    found = {}
+    for count in rounds[0]:
+        ones = sorted((one[count] for one in rounds), key=lambda one: one["runs_per_s"])
+        speeds = [one["runs_per_s"] for one in ones]
+        found[str(count)] = {**ones[len(ones) // 2], "rounds": len(ones), "all_runs_per_s": speeds}
+    return found
+
+
+async def a_round(
+    contenders: dict[str, Contender], bare: Bare | None, args: argparse.Namespace
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, dict[int, dict[str, Any]]]]:
+    """-> the pipelines; one visitor alone, if ``bare`` is there to be compared with; all crowds."""
+    panels = await offered(next(iter(contenders.values())))
+    examples = {id: panel["examples"] for id, panel in panels.items()}
+    one = await alone(contenders["engine"], bare, examples, args.presses) if bare else {}
+    return panels, one, await crowds(contenders, examples, args.visitors, args.spread)
 
 
 @contextlib.contextmanager
@@ -223,7 +230,8 @@ def serving(names: list[str], threads: int, gradio_python: Path) -> Iterator[dic
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--visitors", type=int, nargs="+", default=[1, 8, 32])
-    parser.add_argument("--rounds", type=int, default=7, help="presses of the single visitor")
+    parser.add_argument("--presses", type=int, default=9, help="of the single visitor")
+    parser.add_argument("--rounds", type=int, default=3, help="of all crowds")
     parser.add_argument("--spread", type=float, default=0.0, help="seconds in which all press")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--without", nargs="*", default=[], choices=CONTENDERS[1:])
@@ -233,22 +241,32 @@ def main() -> None:
     load = os.getloadavg()[0]
     names = [name for name in CONTENDERS if name not in args.without]
     later = [name for name in names if name == "cluster" and find_spec("ray")]
-    bare = Bare(args.threads)
-    try:
-        now = [name for name in names if name != "cluster"]
-        with serving(now, args.threads, args.gradio_python) as contenders:
-            report = asyncio.run(measure(contenders, bare, args))
+    now = [name for name in names if name != "cluster"]
+    rounds: dict[str, list[dict[int, dict[str, Any]]]] = {name: [] for name in [*now, *later]}
+    report: dict[str, Any] = {}
+    # Every round has servers of its own: what the round before asked would be remembered.
+    for _ in range(args.rounds):
+        with contextlib.ExitStack() as stack:
+            contenders = stack.enter_context(serving(now, args.threads, args.gradio_python))
+            bare = None if report else Bare(args.threads)
+            if bare is not None:
+                stack.callback(bare.close)
+            panels, single, found = asyncio.run(a_round(contenders, bare, args))
             memory = {name: c.server.memory_mb for name, c in contenders.items()}
-    finally:
-        bare.stop()
-    examples = report.pop("examples")
+        report = report or {"alone": single}
+        for name, one in found.items():
+            rounds[name].append(one)
     with serving(later, args.threads, args.gradio_python) as contenders:
-        report["crowds"] |= asyncio.run(crowds(contenders, examples, args))
+        for name, one in (asyncio.run(a_round(contenders, None, args))[2] if later else {}).items():
+            rounds[name].append(one)
+    report["checkpoints"] = {id: panel["checkpoints"] for id, panel in panels.items()}
+    report["crowds"] = {name: middle(ones) for name, ones in rounds.items()}
     result = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {
             "cores": len(os.sched_getaffinity(0)),
             "threads": args.threads,
+            "backend": panels["dalle2"]["backend"],
             "cpu": platform.processor() or platform.machine(),
             "python": platform.python_version(),
             "load_average_before": round(load, 2),

@@ -122,7 +122,7 @@ def table(result: dict[str, Any]) -> str:
     machine = result["machine"]
     head = (
         f"Measured {result['measured_at']} on {machine['cores']} cores, {machine['threads']} threads, "
-        f"load average before {machine['load_average_before']}."
+        f"pictures by {machine['backend']}, load average before {machine['load_average_before']}."
     )
     parts = (targets, crowd_table, alone_table, batch_table)
     return "\n\n".join([head, *(part(result) for part in parts)])
