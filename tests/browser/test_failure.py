@@ -75,13 +75,8 @@ def server() -> Iterator[Server]:
 def test_a_server_that_dies_in_mid_run_and_comes_back(
     server: Server, page: Page, watch: Watch
 ) -> None:
-    watch.expected = [
-        "ERR_CONNECTION_REFUSED",
-        "ERR_INCOMPLETE_CHUNKED",
-        "404",
-        "ERR_EMPTY",
-        "RESET",
-    ]
+    # How a connection to a dead server fails is the browser's affair (refused, reset, empty, cut ...).
+    watch.expected = ["Failed to load resource: net::ERR_", "404"]
     without_viewers(page)
     posted: list[dict] = []
     page.on(
