@@ -15,6 +15,7 @@ from models.alphafold3.confidence import CHECKPOINT, ConfidenceConfig, Confidenc
 from models.alphafold3.data.batches import Proteins
 from models.alphafold3.data.rollouts import MoleculeSource, ProteinSource, atom_scores
 from models.alphafold3.data.store import Molecules
+from models.alphafold3.geometry import lddt, rmsd
 from models.alphafold3.pipeline import CHECKPOINT as STRUCTURE_CHECKPOINT
 from models.alphafold3.pipeline import AlphaFold3
 from models.alphafold3.polymer import backbone_graph, residue_ids
@@ -148,6 +149,23 @@ def test_every_frame_is_compared_with_the_reference(pipeline):
     assert told["lddt"][-1] == pytest.approx(done["scores"]["lddt"], abs=0.02)
     _, _, unknown, _ = drive(pipeline, {"smiles": "CCCCCCCCCN"}, steps=2)
     assert "against_reference" not in unknown and "reference" not in unknown
+
+
+@pytest.mark.parametrize("example", [{"ccd": "NAD"}, {"ccd": "CFF"}])
+def test_looking_at_every_pair_once_gives_the_same_measures(pipeline, example):
+    plan = pipeline.parse(example)
+    reference = plan.reference.numpy()
+    noise = np.random.default_rng(5)
+    sizes = np.geomspace(10, 0.05, 12)
+    frames = [(reference + s * noise.standard_normal(reference.shape)).astype("f4") for s in sizes]
+    told = against_reference(plan, frames, reference)
+    xyz, true = torch.from_numpy(np.stack(frames)), torch.from_numpy(reference).float()[None]
+    everything = torch.ones(1, len(reference), dtype=torch.bool)
+    gap = (torch.cdist(xyz, xyz) - torch.cdist(true, true)).abs()
+    error = gap.sum((1, 2)) / (len(reference) * (len(reference) - 1))
+    assert told["lddt"] == pytest.approx(lddt(xyz, true, everything).tolist(), abs=2e-4)
+    assert told["rmsd"] == pytest.approx(rmsd(xyz, true, everything).tolist(), abs=2e-3)
+    assert told["distance_error"] == pytest.approx(error.tolist(), abs=2e-3)
 
 
 def test_runs_share_one_confidence_forward_in_the_engine(pipeline):
