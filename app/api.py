@@ -18,6 +18,7 @@ from app.admission import AFTER_SHUTDOWN_S, DRAINING, Busy
 from app.clients import client_of
 from app.cost import estimate
 from app.engine import Full
+from app.limiters import limiter
 from app.logs import fields
 from app.pipelines import Unavailable
 from app.preparing import affordable, prepare
@@ -121,7 +122,7 @@ async def create_run(request: Request, response: Response, services: Has) -> Run
     try:
         # Parsing a molecule may take a while; two at a time leave the engine its core.
         prepared = await run_sync(
-            prepare, pipeline, asked, limits.max_cost, limiter=_preparing(request)
+            prepare, pipeline, asked, limits.max_cost, limiter=limiter(request, "runs", 2)
         )
         place.weigh(affordable(estimate(pipeline, prepared), limits.max_cost))
         run = services.runs.create(pipeline, prepared, asked.input, place)
@@ -169,7 +170,7 @@ async def plan_run(request: Request, services: Has) -> PlanOut:
     with services.admission.plan(client_of(request)):
         pipeline, asked = await _asked(request, services)
         prepared = await run_sync(
-            prepare, pipeline, asked, limits.max_cost, limiter=_planning(request)
+            prepare, pipeline, asked, limits.max_cost, limiter=limiter(request, "plans")
         )
     return PlanOut(
         settings=settings_json(pipeline, prepared.settings),
@@ -177,23 +178,6 @@ async def plan_run(request: Request, services: Has) -> PlanOut:
         notes=[str(note) for note in prepared.start.get("notes", ())],
         cost=affordable(estimate(pipeline, prepared), limits.max_cost),
     )
-
-
-def _preparing(request: Request) -> anyio.CapacityLimiter:
-    state = request.app.state
-    if not hasattr(state, "preparing"):
-        state.preparing = anyio.CapacityLimiter(2)
-    limiter: anyio.CapacityLimiter = state.preparing
-    return limiter
-
-
-def _planning(request: Request) -> anyio.CapacityLimiter:
-    """Of their own, one at a time: who asks for plans delays nobody's run."""
-    state = request.app.state
-    if not hasattr(state, "planning"):
-        state.planning = anyio.CapacityLimiter(1)
-    limiter: anyio.CapacityLimiter = state.planning
-    return limiter
 
 
 async def read_body(request: Request, limit: int, seconds: float = 20.0) -> bytes:
@@ -277,7 +261,7 @@ async def export(id: str, format: str, request: Request, services: Has) -> Respo
     with ExitStack() as place:
         place.enter_context(services.admission.export(client_of(request)))
         try:
-            data = await run_sync(exports.export, run, format, limiter=_exporting(request))
+            data = await run_sync(exports.export, run, format, limiter=limiter(request, "exports"))
         except (MemoryError, OSError) as error:
             log.error("no space for an export", extra=fields(run=run.id, format=format))
             raise BadRequest.one(
@@ -293,15 +277,6 @@ async def export(id: str, format: str, request: Request, services: Has) -> Respo
         media_type=exports.FORMATS[format].media_type,
         headers={"Content-Disposition": f'attachment; filename="{exports.file_name(run, format)}"'},
     )
-
-
-def _exporting(request: Request) -> anyio.CapacityLimiter:
-    """Drawing a film takes seconds of a core: one after the other, the engine needs the rest."""
-    state = request.app.state
-    if not hasattr(state, "exporting"):
-        state.exporting = anyio.CapacityLimiter(1)
-    limiter: anyio.CapacityLimiter = state.exporting
-    return limiter
 
 
 @router.head("/healthz", include_in_schema=False)

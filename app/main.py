@@ -81,6 +81,7 @@ def create_app(
     pipelines.cache_bytes = settings.cache_bytes
     pipelines.backend = settings.backend
     pipelines.threads = (settings.threads, settings.lane_threads)
+    app.state.limiters = {}
     app.state.services = Services.build(settings, pipelines, engine, store)
     for router in ROUTERS:
         app.include_router(router)

@@ -6,11 +6,11 @@ from __future__ import annotations
 import io
 from functools import lru_cache
 
-import anyio
 import segno
 from anyio.to_thread import run_sync
 from fastapi import Request, Response
 
+from app.limiters import limiter
 from app.schemas import BadRequest
 
 LENGTH = 1000  # characters: beyond it the dots are too small for a phone at arm's length
@@ -22,7 +22,7 @@ async def qr_code(address: str, request: Request, field: str) -> Response:
         raise BadRequest.one(
             field, "is too long for a QR code", f"at most {LENGTH} characters in all"
         )
-    drawn = await run_sync(_drawn, address, limiter=_drawing(request))
+    drawn = await run_sync(_drawn, address, limiter=limiter(request, "qr codes"))
     return Response(drawn, media_type="image/svg+xml")
 
 
@@ -34,11 +34,3 @@ def _drawn(address: str) -> bytes:
         svg, kind="svg", border=4, dark="#000", light="#fff", xmldecl=False, omitsize=True
     )
     return svg.getvalue()
-
-
-def _drawing(request: Request) -> anyio.CapacityLimiter:
-    state = request.app.state
-    if not hasattr(state, "drawing"):
-        state.drawing = anyio.CapacityLimiter(1)
-    limiter: anyio.CapacityLimiter = state.drawing
-    return limiter

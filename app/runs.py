@@ -142,12 +142,11 @@ class Run:
         self._close("done", "done", {**data, "timings": self._final_timings()})
 
     def failed(self, error: Exception) -> None:
+        data = wire.failed_data(error)
         if isinstance(error, (InputError, wire.NotFinite)):
-            message = str(error)
-        else:
-            message = f"the computation failed ({type(error).__name__})"
+            data["message"] = str(error)
         log.error("failed", exc_info=error, extra=fields(run=self.id, pipeline=self.pipeline.id))
-        self._close("failed", "error", {"message": message, "state": "failed"})
+        self._close("failed", "error", data)
 
     def cancelled(self, reason: str) -> None:
         data: dict[str, Any] = {"message": reason, "state": "cancelled"}

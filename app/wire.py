@@ -72,6 +72,11 @@ def json_bytes(data: Mapping[str, Any]) -> bytes:
     return json.dumps(data, allow_nan=False, separators=(",", ":")).encode()
 
 
+def failed_data(error: Exception) -> dict[str, str]:
+    """The data of a failed run's last event; what the error says may quote inputs and stays here."""
+    return {"message": f"the computation failed ({type(error).__name__})", "state": "failed"}
+
+
 def event_bytes(index: int, event: str, data: bytes) -> bytes:
     """One Server-Sent Event of JSON ``data``. ``id`` is its place in the run's log, so that
     Last-Event-ID resumes by slicing; JSON has no raw line breaks, so one data line is enough."""

@@ -60,8 +60,7 @@ class Replica:
         except Exception as error:
             # The front has found nothing wrong with it, so it is this replica that cannot do it.
             log.exception("a replica refused a run of %s", pipeline)
-            message = f"the computation failed ({type(error).__name__})"
-            yield "error", wire.json_bytes({"message": message, "state": "failed"})
+            yield "error", wire.json_bytes(wire.failed_data(error))
             return
         try:
             async with aclosing(services.runs.watch(run, after=0, places=True)) as blocks:  # type: ignore[type-var]

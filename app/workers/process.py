@@ -88,9 +88,8 @@ class Sent(Run):
 
     def _place(self, run: Run) -> None:
         if self.queue is not None:
-            place, seconds = self.queue
-            data = wire.json_bytes({"place": place, "wait_s": round(seconds, 1)})
-            self._sender.send({"run": self.id, "event": "queued"}, data)
+            event, data = wire.split(wire.queued_bytes(*self.queue))
+            self._sender.send({"run": self.id, "event": event}, data)
 
     def _keep(self, event: str, data: bytes) -> int:
         if event != "start":
@@ -153,8 +152,7 @@ class Worker:
         except Exception as error:
             # The server has found nothing wrong with it, so it is this process that cannot do it.
             log.exception("a worker refused a run", extra=fields(run=id, pipeline=pipeline))
-            message = f"the computation failed ({type(error).__name__})"
-            data = wire.json_bytes({"message": message, "state": "failed"})
+            data = wire.json_bytes(wire.failed_data(error))
             self._sender.send({"run": id, "event": "error"}, data)
 
 

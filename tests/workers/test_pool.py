@@ -179,28 +179,21 @@ def test_a_cancelled_run_is_let_go_by_its_worker(serving: Callable[[Threads], Li
 def test_a_server_whose_workers_die_young_says_that_it_is_not_well(
     serving: Callable[[Threads], Live],
 ) -> None:
-    zygote = Threads(dies_at_once)
-    pipelines = Pipelines({"toy": Toy()})
-    pipelines.construct()
-    workers = Workers(zygote, Settings(threads=1), pipelines)  # type: ignore[arg-type]
-    server = live({"toy": Toy()}, engine=workers)
-    try:
-        assert workers.warm("toy") == "its process dies again and again"
-        assert httpx.get(f"{server.url}/healthz").status_code == 503
-        assert httpx.get(f"{server.url}/readyz").status_code == 503
-    finally:
-        server.end()
+    server = serving(Threads(dies_at_once))
+    workers = server.services.engine
+    assert isinstance(workers, Workers)
+    assert workers.warm("toy") == "its process dies again and again"
+    assert httpx.get(f"{server.url}/healthz").status_code == 503
+    assert httpx.get(f"{server.url}/readyz").status_code == 503
 
 
-def test_nobody_waits_for_a_worker_that_cannot_be_born() -> None:
+def test_nobody_waits_for_a_worker_that_cannot_be_born(
+    serving: Callable[[Threads], Live],
+) -> None:
     zygote = Threads(works)
     zygote.gone = True
-    pipelines = Pipelines({"toy": Toy()})
-    pipelines.construct()
-    workers = Workers(zygote, Settings(threads=1), pipelines)  # type: ignore[arg-type]
-    server = live({"toy": Toy()}, engine=workers)
-    try:
-        assert workers.warm("toy") != ""
-        assert httpx.get(f"{server.url}/healthz").status_code == 503
-    finally:
-        server.end()
+    server = serving(zygote)
+    workers = server.services.engine
+    assert isinstance(workers, Workers)
+    assert workers.warm("toy") == "no process can be started for it"
+    assert httpx.get(f"{server.url}/healthz").status_code == 503
